@@ -1,0 +1,44 @@
+// The only place that wires: database, memory, journal, servers and model into a run.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/agent_file.h"
+#include "agent/events.h"
+#include "agent/journal.h"
+#include "base/clock.h"
+#include "base/task.h"
+#include "infer/model.h"
+
+namespace tsukai::agent {
+
+struct RuntimeOptions {
+  std::string database_path;  // "" : default_database_path()
+  std::string user;           // "" : $TSUKAI_USER, else the login name
+  int threads = 0;
+  OnEvent on_event;
+};
+
+struct RunOutcome {
+  std::string run_id;
+  RunState state = RunState::kFailed;
+  std::string answer;  // The final text, or why there is none.
+  JsonValue totals;
+};
+
+// Opens the model a file or flag names: a path ending in .gguf. Tests give a fake instead.
+using OpenModel = std::function<Result<std::unique_ptr<infer::ChatModel>>(const std::string& model, int threads)>;
+
+// Runs `file` on `task` to its end: starts the servers in parallel, opens the model, loops, journals, remembers, shuts
+// down. An Error means that the run could not start (nothing journaled) or that the journal itself failed; whatever goes
+// wrong later is in the outcome. Cancelling the coroutine ends the run as cancelled, journal closed, children reaped.
+Task<RunOutcome> run_agent(AgentFile file, std::string task, RuntimeOptions options, OpenModel open_model);
+
+// $XDG_DATA_HOME/tsukai/tsukai.db, else ~/.local/share/tsukai/tsukai.db; folders are created.
+Result<std::string> default_database_path();
+std::string default_user();
+OpenModel open_local_models();
+
+}  // namespace tsukai::agent

@@ -1,0 +1,60 @@
+// Opening a model of this machine.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "infer/model.h"
+
+namespace tsukai::infer {
+
+struct LocalModelOptions {
+  std::string path;          // A .gguf file.
+  int threads = 0;           // 0: the number of physical cores.
+  std::size_t context = 0;   // Tokens; 0: what the model was trained for, at most 8,192.
+  std::string kernels = "auto";  // auto | reference | avx2 | avx512: for tests and doctor
+};
+
+// Facts of a model file, read from its header alone.
+struct ModelFileInfo {
+  std::string path;
+  std::string name, architecture, quantisation, tokenizer, chat_format;
+  std::uint64_t file_bytes = 0, weight_bytes = 0, parameters = 0;
+  std::size_t layers = 0, embedding = 0, heads = 0, kv_heads = 0, head_dim = 0, feed_forward = 0, vocabulary = 0,
+              context_tokens = 0;
+  std::vector<std::pair<std::string, std::size_t>> tensor_types;  // "Q4_1", how many tensors
+};
+Result<ModelFileInfo> read_model_file_info(const std::string& path);
+
+struct GenerateOptions {
+  std::size_t tokens_max = 128;
+  Sampling sampling;
+  std::optional<JsonValue> schema;
+  std::vector<std::string> stop;
+};
+struct Generated {
+  std::string text;
+  std::vector<TokenId> tokens;
+  Usage usage;
+};
+
+// A local model: a ChatModel whose inside can also be reached directly. Owns the engine thread.
+class LocalModel : public ChatModel {
+ public:
+  // Loads the weights (memory-mapped), the tokenizer and the template, and starts the engine. Takes up to seconds.
+  static Result<std::unique_ptr<LocalModel>> open(LocalModelOptions options);
+
+  virtual std::vector<TokenId> tokenize(std::string_view text, bool control) const = 0;
+  virtual std::string token_text(TokenId token) const = 0;
+  // Continues a plain prompt, without a template.
+  virtual Task<Generated> complete(std::vector<TokenId> prompt, GenerateOptions options, OnText on_text) = 0;
+  // Logits of every position of `tokens`, row-major [tokens.size(), vocabulary]: for tests and perplexity.
+  virtual Task<std::vector<float>> logits(std::vector<TokenId> tokens) = 0;
+  virtual std::string kernels() const = 0;  // "avx512" ...
+};
+
+// The kernels this processor can run, best first ("avx512", "avx2", "reference").
+std::vector<std::string> available_kernels();
+
+}  // namespace tsukai::infer

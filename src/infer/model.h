@@ -1,0 +1,149 @@
+// ChatModel: what planner and agent see of any language model, local or remote. Fakes implement it in tests.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/task.h"
+
+namespace tsukai::infer {
+
+using TokenId = std::int32_t;
+
+enum class Role { kSystem, kUser, kAssistant, kTool };
+std::string_view name(Role role);  // "system", "user", "assistant", "tool"
+
+// A tool as the model is told of it.
+struct ToolDefinition {
+  std::string name;  // [a-zA-Z0-9_-]{1,64}
+  std::string description;
+  JsonValue input_schema;  // A JSON Schema of type object.
+};
+
+struct ToolCall {
+  std::string id;  // Unique within the run; made by the model's host, not by the model.
+  std::string name;
+  JsonValue arguments;  // An object.
+};
+
+struct Message {
+  Role role = Role::kUser;
+  std::string text;
+  std::string reasoning;        // Assistant only: what stood between <think> and </think>.
+  std::vector<ToolCall> calls;  // Assistant only.
+  std::string call_id;          // Tool only: the call this answers.
+  std::string tool_name;        // Tool only.
+  // Assistant only, local models: the exact text the model produced for this turn, so that it is never re-rendered.
+  std::string raw;
+};
+
+enum class ToolChoice {
+  kAuto,      // The model decides between text and calls.
+  kRequired,  // At least one call; the grammar starts inside the call.
+  kNone,      // Text only.
+};
+
+struct Sampling {
+  float temperature = 0;  // 0: greedy.
+  float top_p = 1;
+  int top_k = 0;  // 0: off.
+  float min_p = 0;
+  float repetition_penalty = 1;
+  float presence_penalty = 0;
+  float frequency_penalty = 0;
+  std::uint64_t seed = 0;
+};
+
+struct ChatRequest {
+  std::vector<Message> messages;
+  std::vector<ToolDefinition> tools;       // Fixed for a run: part of the prompt's prefix.
+  std::vector<std::string> allowed_tools;  // Empty: all. Else the grammar lets only these be called.
+  ToolChoice tool_choice = ToolChoice::kAuto;
+  std::size_t calls_max = 8;               // Calls in one turn.
+  std::optional<JsonValue> output_schema;  // The text must be JSON of this schema.
+  Sampling sampling;
+  std::size_t tokens_max = 1024;  // Generated in this turn, closing tokens included.
+  std::vector<std::string> stop;
+  bool thinking = true;  // Where the model knows how.
+};
+
+// Everything the model has seen and said so far in one conversation. Grows at the end only, unless a template rewrites
+// history. Remote models leave `tokens` empty.
+struct Transcript {
+  std::string text;
+  std::vector<TokenId> tokens;
+};
+
+// What the model will be given next.
+struct Prompt {
+  std::string text;             // Whole; for a remote model the canonical JSON request body.
+  std::vector<TokenId> tokens;  // Whole.
+  std::size_t kept_bytes = 0;   // The first bytes of the previous transcript's text that are unchanged
+  std::size_t kept_tokens = 0;  // and the first tokens; less than all of them only when the template rewrote history.
+};
+
+// Token counts of one model call. prompt = reused + prefilled.
+struct Usage {
+  std::int64_t prompt_tokens = 0;
+  std::int64_t reused_tokens = 0;     // Found in the KV cache.
+  std::int64_t prefilled_tokens = 0;  // Computed for this call.
+  std::int64_t rewound_tokens = 0;    // Prefilled again only because a template rewrote history.
+  std::int64_t generated_tokens = 0;  // sampled + forced.
+  std::int64_t forced_tokens = 0;     // Appended because the grammar left one choice (jump-forward).
+  double prefill_ms = 0;
+  double decode_ms = 0;
+};
+
+enum class FinishReason {
+  kStop,    // The model ended its turn with text.
+  kCalls,   // The model called tools.
+  kLength,  // tokens_max was reached: calls is empty, text may be cut.
+};
+std::string_view name(FinishReason reason);  // "stop", "calls", "length"
+
+struct ChatReply {
+  Message message;  // role kAssistant
+  FinishReason finish = FinishReason::kStop;
+  std::vector<TokenId> tokens;  // As produced, the end-of-turn token included when there was one. Empty when remote.
+  std::string text;             // The text of `tokens`, special tokens spelled out.
+  Usage usage;
+};
+
+// A piece of text as it is produced; for terminals. Called on the caller's executor.
+using OnText = std::function<void(std::string_view)>;
+
+struct ModelDescription {
+  std::string name;          // "SmolLM2-135M-Instruct"
+  std::string architecture;  // "llama", "qwen3", "remote"
+  std::string quantisation;  // "Q4_1"; empty when remote
+  std::string digest;        // sha256 of the weights' header and size; of base URL and model name when remote
+  std::size_t context_tokens = 0;
+};
+
+// A model that talks and calls tools. Lives on the io thread; generate() hands the work to wherever it is done.
+class ChatModel {
+ public:
+  virtual ~ChatModel() = default;
+
+  virtual const ModelDescription& description() const = 0;
+
+  // The prompt for the next turn: pure, the same request and transcript give the same prompt. Sampled tokens in
+  // `so_far` are kept as they are; only what is new is rendered and tokenised.
+  // kInvalidArgument when a tool's schema holds a keyword the grammar can't honour (named), kExhausted when the prompt
+  // leaves no room for tokens_max in the context.
+  virtual Result<Prompt> render(const ChatRequest& request, const Transcript& so_far) = 0;
+
+  // Produces one assistant turn. `request` and `prompt` are those of render(). Cancelling the coroutine stops the
+  // engine between two tokens. Arguments of calls conform to their tool's schema.
+  virtual Task<ChatReply> generate(ChatRequest request, Prompt prompt, OnText on_text) = 0;
+
+  // The schema keywords of this tool that the grammar can't honour, each with its place; empty: all is well.
+  virtual std::vector<std::string> unsupported_keywords(const ToolDefinition& tool) const = 0;
+};
+
+}  // namespace tsukai::infer
