@@ -1,0 +1,76 @@
+// The engine: weights, KV cache and one thread that turns prompts into tokens. Knows tokens only, no text.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/task.h"
+#include "infer/grammar/grammar.h"
+#include "infer/model.h"
+
+namespace tsukai::infer {
+
+// What may be generated, token by token. Called on the engine thread only; owned by its generation.
+class TokenConstraint {
+ public:
+  virtual ~TokenConstraint() = default;
+  // Fills `out` with the tokens that may come next and returns true; false: any token may (out is not read).
+  virtual bool mask(TokenMask& out) = 0;
+  // Tokens that must come next whatever the model thinks: appended without sampling (jump-forward). Usually empty.
+  virtual std::vector<TokenId> forced() = 0;
+  // A token was appended, sampled or forced.
+  virtual void accept(TokenId token) = 0;
+  // The generation is complete: nothing more is generated.
+  virtual bool finished() const = 0;
+};
+
+struct Generation {
+  std::vector<TokenId> prompt;               // Whole; not empty.
+  std::size_t tokens_max = 0;                // Generated at most; forced ones count.
+  Sampling sampling;
+  std::unique_ptr<TokenConstraint> constraint;  // May be null.
+  std::vector<TokenId> ends;                 // Any of these, once appended, ends the generation.
+  // Every token as it is appended, on the engine thread; must be quick. May be empty.
+  std::function<void(TokenId token, bool forced)> on_token;
+};
+
+struct EngineOutput {
+  std::vector<TokenId> tokens;  // The ending token included.
+  bool length = false;          // tokens_max was reached first.
+  Usage usage;                  // All but rewound_tokens.
+};
+
+struct EngineOptions {
+  int threads = 0;               // 0: the number of physical cores.
+  std::size_t context = 0;       // Tokens of one sequence; 0: what the model was trained for, at most 8,192.
+  std::size_t kv_bytes_max = 0;  // 0: a quarter of the memory that is free.
+  std::string kernels = "auto";  // auto | reference | avx2 | avx512
+};
+
+class GgufFile;
+
+// Thread-safe. Prefixes are shared: a prompt that begins like any sequence still in the KV cache, running or finished,
+// prefills only what is new (token granularity). The logits of the last prompt token are always needed, so when a whole
+// prompt is cached its last token alone is computed again, unless its logits were kept.
+// Results do not depend on what else runs, on chunking or on the number of threads.
+class Engine {
+ public:
+  // kUnsupported names the architecture or the tensor type; kCorrupt a tensor that is missing or of the wrong shape.
+  static Result<std::unique_ptr<Engine>> open(std::shared_ptr<const GgufFile> file, EngineOptions options);
+  virtual ~Engine() = default;  // Cancels what runs, joins the thread.
+
+  // Resumes on the caller's executor. Cancellation takes effect between two tokens (kCancelled). kExhausted: the
+  // sequence does not fit the context, or the KV memory.
+  virtual Task<EngineOutput> generate(Generation generation) = 0;
+  // Logits of every position, row-major [tokens.size(), vocabulary].
+  virtual Task<std::vector<float>> logits(std::vector<TokenId> tokens) = 0;
+
+  virtual std::size_t context_tokens() const = 0;
+  virtual std::size_t vocabulary() const = 0;
+  virtual std::string kernels() const = 0;
+};
+
+}  // namespace tsukai::infer
