@@ -16,16 +16,17 @@ namespace tsukai::agent {
 
 // When to write which, see docs/ARCHITECTURE.md ("The walk").
 enum class Kind {
-  kRunStarted,    // agent file, task, tool definitions, model and schema digests, seed
-  kRecalled,      // episodes found in memory
-  kModelIntent,   // what the prompt adds to the transcript: kept bytes and tokens, new text, new tokens, sha256 of all
-  kModelResult,   // text, tokens, calls, usage
-  kToolIntent,    // step key, tool, arguments: durable before dispatch
-  kToolStarted,   // handed to the server
-  kToolResult,    // the observation, as the model will see it and as it came
-  kToolUnknown,   // the outcome can't be known
+  kRunStarted,   // agent file, task, tool definitions, model and schema digests, seed
+  kRecalled,     // episodes found in memory
+  kModelIntent,  // what the prompt adds to the transcript: kept bytes and tokens, new text, new tokens,
+                 // sha256 of all
+  kModelResult,  // text, tokens, calls, usage
+  kToolIntent,   // step key, tool, arguments: durable before dispatch
+  kToolStarted,  // handed to the server
+  kToolResult,   // the observation, as the model will see it and as it came
+  kToolUnknown,  // the outcome can't be known
   kCancelled,
-  kRunDone,       // answer or reason, totals
+  kRunDone,  // answer or reason, totals
 };
 std::string_view name(Kind kind);  // "RUN_STARTED"
 std::optional<Kind> kind_named(std::string_view name);
@@ -60,7 +61,8 @@ class Journal {
   virtual ~Journal() = default;
 
   // Creates the run and its RUN_STARTED row in one transaction. Ids are short and unguessable.
-  virtual Result<std::string> start_run(std::string agent, std::string task, std::string user, const Json& payload) = 0;
+  virtual Result<std::string> start_run(std::string agent, std::string task, std::string user,
+                                        const Json& payload) = 0;
   // Durable on return (synchronous=FULL). Chained to the row before.
   virtual Result<Row> append(const std::string& run, Kind kind, std::string step_key, int attempt,
                              const Json& payload) = 0;

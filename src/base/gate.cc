@@ -22,22 +22,24 @@ struct Gate::State {
 Gate::Gate(asio::any_io_executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
 
 Gate::~Gate() {
-  if (!state_->children.empty()) log_warning("gate destroyed with {} children alive", state_->children.size());
+  if (!state_->children.empty())
+    log_warning("gate destroyed with {} children alive", state_->children.size());
 }
 
 bool Gate::spawn(Task<void> child) {
   if (state_->closing) return false;
   auto signal = state_->children.emplace(state_->children.end());
-  asio::co_spawn(state_->executor, std::move(child),
-                 asio::bind_cancellation_slot(
-                     signal->slot(), [state = state_, signal](std::exception_ptr error, const Result<void>& result) {
-                       state->children.erase(signal);
-                       if (state->children.empty()) state->idle.cancel();
-                       if (error) std::rethrow_exception(error);
-                       if (!result && result.error().code() != Code::kCancelled) {
-                         log_debug("background task ended: {}", result.error().text());
-                       }
-                     }));
+  asio::co_spawn(
+      state_->executor, std::move(child),
+      asio::bind_cancellation_slot(
+          signal->slot(), [state = state_, signal](std::exception_ptr error, const Result<void>& result) {
+            state->children.erase(signal);
+            if (state->children.empty()) state->idle.cancel();
+            if (error) std::rethrow_exception(error);
+            if (!result && result.error().code() != Code::kCancelled) {
+              log_debug("background task ended: {}", result.error().text());
+            }
+          }));
   return true;
 }
 
@@ -48,7 +50,8 @@ asio::awaitable<void> Gate::close() {
   auto state = state_;
   state->closing = true;
   // A child may end, and so leave the list, while it is being cancelled.
-  for (auto it = state->children.begin(); it != state->children.end();) (it++)->emit(asio::cancellation_type::all);
+  for (auto it = state->children.begin(); it != state->children.end();)
+    (it++)->emit(asio::cancellation_type::all);
   co_await drained();
 }
 

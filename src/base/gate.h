@@ -18,13 +18,15 @@ class Gate {
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
-  // Starts a child. Its result is dropped: what matters must be delivered by the child itself. False once closing.
+  // Starts a child. Its result is dropped: what matters must be delivered by the child itself. False once
+  // closing.
   bool spawn(Task<void> child);
 
   size_t alive() const;
   bool closing() const;
 
-  // Cancels every child and resumes when the last one has ended. May be called again; later calls wait as well.
+  // Cancels every child and resumes when the last one has ended. May be called again; later calls wait as
+  // well.
   asio::awaitable<void> close();
   // Waits for the children without cancelling them; spawning stays allowed.
   asio::awaitable<void> drained();

@@ -19,9 +19,9 @@ class CallContext {
   virtual bool cancelled() const = 0;
 };
 
-// Arguments have been validated against input_schema. An Error becomes a tool result with isError whose text is
-// Error::text(): say what to change. The value is the structured content; its text block is made from `text`, or from
-// the JSON itself when `text` is empty.
+// Arguments have been validated against input_schema. An Error becomes a tool result with isError whose text
+// is Error::text(): say what to change. The value is the structured content; its text block is made from
+// `text`, or from the JSON itself when `text` is empty.
 struct ToolOutput {
   JsonValue structured;
   std::string text;
