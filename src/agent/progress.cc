@@ -77,7 +77,7 @@ Result<void> Progress::take_intent(const Row& row) {
   if (call.prompt.kept_bytes > transcript.text.size() || call.prompt.kept_tokens > transcript.tokens.size()) {
     return misfit(row, "it keeps more than the transcript holds");
   }
-  call.prompt.text = transcript.text.substr(0, call.prompt.kept_bytes) + string_at(payload, "text");
+  call.prompt.text = transcript.text.substr(0, call.prompt.kept_bytes) + text_at(payload, "text");
   call.prompt.tokens.assign(transcript.tokens.begin(),
                             transcript.tokens.begin() + static_cast<std::ptrdiff_t>(call.prompt.kept_tokens));
   if (const auto* tokens = find(payload, "tokens"); tokens != nullptr && tokens->is_array()) {

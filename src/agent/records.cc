@@ -3,7 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/totals.h"
+#include "base/base64.h"
 #include "base/hash.h"
+#include "base/text.h"
 
 namespace tsukai::agent {
 namespace {
@@ -59,6 +61,18 @@ Json server_record(const mcp::ServerConfig& server, const Redaction& redaction) 
 
 }  // namespace
 
+void put_text(Json& object, const std::string& key, const std::string& text) {
+  if (valid_utf8(text))
+    object[key] = text;
+  else
+    object[key + "_b64"] = base64(text);
+}
+
+std::string text_at(const Json& object, const std::string& key) {
+  const auto encoded = string_at(object, key + "_b64");
+  return encoded.empty() ? string_at(object, key) : from_base64(encoded).value_or("");
+}
+
 Json agent_record(const AgentFile& file, const Redaction& redaction) {
   Json servers = Json::array();
   for (const auto& server : file.servers) servers.push_back(server_record(server, redaction));
@@ -108,7 +122,6 @@ Json intent_record(const infer::ChatRequest& request, const infer::Prompt& promp
                    const std::string& note_text) {
   Json out = {{"kept_bytes", prompt.kept_bytes},
               {"kept_tokens", prompt.kept_tokens},
-              {"text", prompt.text.substr(prompt.kept_bytes)},
               {"tokens", std::vector<infer::TokenId>(
                              prompt.tokens.begin() + static_cast<std::ptrdiff_t>(prompt.kept_tokens),
                              prompt.tokens.end())},
@@ -119,6 +132,7 @@ Json intent_record(const infer::ChatRequest& request, const infer::Prompt& promp
               {"calls_max", request.calls_max},
               {"tokens_max", request.tokens_max},
               {"sampling", sampling_record(request.sampling)}};
+  put_text(out, "text", prompt.text.substr(prompt.kept_bytes));
   if (note != planner::NoteKind::kNone) out["note"] = {{"kind", name(note)}, {"text", note_text}};
   return out;
 }
@@ -136,21 +150,22 @@ Result<infer::ToolCall> call_from(const Json& json) {
 Json reply_record(const infer::ChatReply& reply, double ms) {
   Json calls = Json::array();
   for (const auto& call : reply.message.calls) calls.push_back(call_record(call));
-  return {{"text", reply.text},
-          {"tokens", reply.tokens},
-          {"message",
-           {{"text", reply.message.text},
-            {"reasoning", reply.message.reasoning},
-            {"raw", reply.message.raw},
-            {"calls", calls}}},
-          {"finish", name(reply.finish)},
-          {"usage", usage_json(reply.usage)},
-          {"ms", ms}};
+  Json message = {{"calls", std::move(calls)}};
+  put_text(message, "text", reply.message.text);
+  put_text(message, "reasoning", reply.message.reasoning);
+  put_text(message, "raw", reply.message.raw);
+  Json out = {{"tokens", reply.tokens},
+              {"message", std::move(message)},
+              {"finish", name(reply.finish)},
+              {"usage", usage_json(reply.usage)},
+              {"ms", ms}};
+  put_text(out, "text", reply.text);
+  return out;
 }
 
 Result<infer::ChatReply> reply_from(const Json& payload) {
   infer::ChatReply reply;
-  reply.text = string_at(payload, "text");
+  reply.text = text_at(payload, "text");
   if (const auto* tokens = find(payload, "tokens"); tokens != nullptr && tokens->is_array()) {
     for (const auto& token : *tokens) {
       if (!token.is_number_integer()) return fail(Code::kCorrupt, "a token in the journal is no number");
@@ -160,9 +175,9 @@ Result<infer::ChatReply> reply_from(const Json& payload) {
   const auto* message = find(payload, "message");
   if (message == nullptr) return fail(Code::kCorrupt, "a MODEL_RESULT row has no message");
   reply.message.role = infer::Role::kAssistant;
-  reply.message.text = string_at(*message, "text");
-  reply.message.reasoning = string_at(*message, "reasoning");
-  reply.message.raw = string_at(*message, "raw");
+  reply.message.text = text_at(*message, "text");
+  reply.message.reasoning = text_at(*message, "reasoning");
+  reply.message.raw = text_at(*message, "raw");
   if (const auto* calls = find(*message, "calls"); calls != nullptr && calls->is_array()) {
     for (const auto& json : *calls) {
       TSUKAI_TRY(auto call, call_from(json));

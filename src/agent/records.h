@@ -11,6 +11,11 @@
 
 namespace tsukai::agent {
 
+// A text member of a payload. JSON holds UTF-8 only, and a turn that was cut may end inside a character: such
+// a text is written as `KEY_b64` in base64, so that it comes back byte for byte.
+void put_text(Json& object, const std::string& key, const std::string& text);
+std::string text_at(const Json& object, const std::string& key);
+
 // The agent file without secrets: environment and headers by name only.
 Json agent_record(const AgentFile& file, const Redaction& redaction);
 Json model_record(const infer::ModelDescription& description);

@@ -1,4 +1,5 @@
-// One run of an agent: perceive, plan, act, observe, until there is an answer or a limit. Every arrow is a journal row.
+// One run of an agent: perceive, plan, act, observe, until there is an answer or a limit. Every arrow is a
+// journal row.
 #pragma once
 
 #include <string>
@@ -23,6 +24,7 @@ struct RunParts {
   AgentFile file;
   std::string task;
   std::string user;
+  std::string database_path;  // For whoever watches.
   Journal& journal;
   memory::Memory* memory = nullptr;  // Null: memory is off.
   infer::ChatModel& model;
@@ -31,8 +33,9 @@ struct RunParts {
   OnEvent on_event;
 };
 
-// Runs to the end. An Error means that the journal failed; all else is in the outcome. When the coroutine is cancelled, the
-// calls in flight are cancelled and waited for, CANCELLED is journaled, and the outcome says so.
+// Runs to the end. An Error means that the journal failed; all else is in the outcome. When the coroutine is
+// cancelled, the calls in flight are cancelled and waited for, CANCELLED is journaled, and the outcome says
+// so.
 Task<RunOutcome> execute_run(RunParts parts);
 
 }  // namespace tsukai::agent

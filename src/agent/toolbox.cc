@@ -90,13 +90,14 @@ void Toolbox::fail_server(std::size_t index, const Error& error) {
   if (servers_[index].failure || error.code() == Code::kCancelled) return;
   servers_[index].failure = error;
   options_.tell("server_failed", Json{{"server", options_.servers[index].name},
-                                      {"code", name(error.code())},
-                                      {"error", redaction_.text(error.message())},
-                                      {"remedy", redaction_.text(error.remedy())}});
+                                      {"error",
+                                       {{"code", name(error.code())},
+                                        {"message", redaction_.text(error.message())},
+                                        {"remedy", redaction_.text(error.remedy())}}}});
 }
 
 void Toolbox::notice(const std::string& text) {
-  options_.tell("notice", Json{{"text", redaction_.text(text)}});
+  options_.tell("notice", Json{{"message", redaction_.text(text)}});
 }
 
 Result<void> Toolbox::bind_tools() {

@@ -12,6 +12,7 @@
 #include "agent/agent_file.h"
 #include "agent/observation.h"
 #include "agent/policy.h"
+#include "agent/runtime.h"
 #include "base/json_schema.h"
 #include "base/task.h"
 #include "infer/model.h"
@@ -19,9 +20,6 @@
 
 namespace tsukai::agent {
 
-// mcp::Client::connect, or a fake of it.
-using ConnectServer =
-    std::function<Task<std::unique_ptr<mcp::Client>>(mcp::ServerConfig config, mcp::ClientOptions options)>;
 // An event without its time: type and data (docs/formats/events.md).
 using Tell = std::function<void(std::string type, JsonValue data)>;
 

@@ -34,7 +34,7 @@ void Totals::add_tool_call(Outcome outcome, double ms) {
     return;
   }
   ++tool_calls;
-  if (outcome != Outcome::kDone) ++tool_failures;
+  if (outcome != Outcome::kDone) ++tool_errors;
   tool_ms += ms;
 }
 
@@ -74,7 +74,7 @@ Json Totals::json(std::int64_t wall_ms) const {
   out["tokens_recomputed"] = tokens_recomputed;
   out["prefix_hit_ratio"] = prefix_hit_ratio();
   out["tool_calls"] = tool_calls;
-  out["tool_failures"] = tool_failures;
+  out["tool_errors"] = tool_errors;
   out["tool_refusals"] = tool_refusals;
   out["model_ms"] = rounded(model_ms);
   out["tool_ms"] = rounded(tool_ms);
