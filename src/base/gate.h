@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <functional>
 #include <memory>
 
@@ -18,9 +19,22 @@ class Gate {
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
+  // One child, to cancel it alone; does nothing once the child has ended.
+  class Child {
+   public:
+    Child() = default;
+    void cancel();
+
+   private:
+    friend class Gate;
+    std::weak_ptr<asio::cancellation_signal> signal_;
+  };
+
   // Starts a child. Its result is dropped: what matters must be delivered by the child itself. False once
   // closing.
   bool spawn(Task<void> child);
+  // The same, with a handle.
+  bool spawn(Task<void> child, Child& handle);
 
   size_t alive() const;
   bool closing() const;

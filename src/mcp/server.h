@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/task.h"
+#include "mcp/transport.h"
 #include "mcp/types.h"
 
 namespace tsukai::mcp {
@@ -26,13 +27,17 @@ struct ToolOutput {
   JsonValue structured;
   std::string text;
 };
+// Cancelling the call cancels the handler's coroutine; its outcome is then dropped.
 using ToolHandler = std::function<Task<ToolOutput>(Json arguments, CallContext& context)>;
 
 struct ServerOptions {
   Implementation implementation;
   std::string instructions;
+  std::size_t page_tools = 0;  // Tools on one page of tools/list; 0: all on one.
 };
 
+// Speaks every revision from 2024-11-05 to 2026-07-28: which one, the client decides.
+// REQUIRES: all tools are added before serving; the server outlives serving.
 class Server {
  public:
   virtual ~Server() = default;
@@ -43,6 +48,8 @@ class Server {
 
   // Serves standard input and output until end of file, then finishes the calls in flight.
   virtual Task<void> serve_stdio() = 0;
+  // The same over any transport: for tests and servers inside a program.
+  virtual Task<void> serve(std::unique_ptr<Transport> transport) = 0;
 };
 
 }  // namespace tsukai::mcp
