@@ -30,7 +30,7 @@ class Statement {
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
 
-  // True: a row is ready. False: done. The statement is reset by the next bind-and-step after done.
+  // True: a row is ready. False: done, and the statement is ready to be bound and stepped again (bindings stay).
   Result<bool> step();
   // Steps to the end, for statements that give no rows.
   Result<void> run();
