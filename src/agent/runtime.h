@@ -14,11 +14,17 @@
 
 namespace tsukai::agent {
 
+// mcp::Client::connect, or a fake of it.
+using ConnectServer =
+    std::function<Task<std::unique_ptr<mcp::Client>>(mcp::ServerConfig config, mcp::ClientOptions options)>;
+
 struct RuntimeOptions {
   std::string database_path;  // "" : default_database_path()
   std::string user;           // "" : $TSUKAI_USER, else the login name
   int threads = 0;
   OnEvent on_event;
+  ConnectServer connect;         // Empty: mcp::Client::connect. Tests give fakes.
+  const Clock* clock = nullptr;  // Null: system_clock().
 };
 
 struct RunOutcome {
