@@ -23,8 +23,8 @@ enum class TokenKind : unsigned char {
 
 // What a tokenizer is made from; filled by the format readers (GGUF, tokenizer.json).
 struct VocabularyData {
-  std::string model;            // GGUF tokenizer.ggml.model: "gpt2" (byte-level BPE), "llama" (SentencePiece BPE)
-  std::string pre;              // GGUF tokenizer.ggml.pre: "smollm", "qwen2", "llama-bpe", ...
+  std::string model;  // GGUF tokenizer.ggml.model: "gpt2" (byte-level BPE), "llama" (SentencePiece BPE)
+  std::string pre;    // GGUF tokenizer.ggml.pre: "smollm", "qwen2", "llama-bpe", ...
   std::vector<std::string> tokens;  // As stored (byte-level alphabet for gpt2).
   std::vector<TokenKind> kinds;
   std::vector<std::string> merges;  // "left right", best first
@@ -53,10 +53,10 @@ class Tokenizer {
 
   virtual std::size_t size() const = 0;
   virtual TokenKind kind(TokenId token) const = 0;
-  virtual TokenId bos() const = 0;                      // -1: none
+  virtual TokenId bos() const = 0;  // -1: none
   virtual bool adds_bos() const = 0;
-  virtual bool ends_turn(TokenId token) const = 0;      // eos, eot and their like
-  virtual TokenId end_of_turn() const = 0;              // The token to force when a turn must end.
+  virtual bool ends_turn(TokenId token) const = 0;  // eos, eot and their like
+  virtual TokenId end_of_turn() const = 0;          // The token to force when a turn must end.
   virtual TokenId find_control(std::string_view spelling) const = 0;  // -1: none
 };
 
