@@ -267,7 +267,9 @@ Result<void> Database::migrate(std::string_view module, const std::vector<std::s
     if (now > newest) return newer(now);
     if (now == newest) return {};
     TSUKAI_TRY_VOID(execute(fmt::format("PRAGMA application_id={}", kApplicationId)));
-    TSUKAI_TRY_VOID(execute("CREATE TABLE IF NOT EXISTS schema_version(module TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"));
+    TSUKAI_TRY_VOID(
+        execute("CREATE TABLE IF NOT EXISTS schema_version(module TEXT PRIMARY KEY, version INTEGER NOT "
+                "NULL) STRICT"));
     for (auto step = static_cast<std::size_t>(now); step < migrations.size(); ++step) {
       if (auto done = execute(migrations[step]); !done) {
         return fail(std::move(done).error().in(fmt::format("migrate {} of {} to schema {}", module, state_->path, step + 1)));
