@@ -2,6 +2,8 @@
 // first.
 #pragma once
 
+#include <algorithm>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,10 +23,34 @@ class ByteTokenizer : public Tokenizer {
   }
 
   std::vector<TokenId> encode(std::string_view text) const override {
-    return encode_up_to(text, first_control_);
+    return encode_parts(std::vector<TextPart>{{text, true}});
   }
   std::vector<TokenId> encode_with_control(std::string_view text) const override {
-    return encode_up_to(text, spellings_.size());
+    return encode_parts(std::vector<TextPart>{{text, false}});
+  }
+  std::vector<TokenId> encode_parts(std::span<const TextPart> parts) const override {
+    std::string text;
+    std::vector<bool> data;
+    for (const auto& part : parts) {
+      text += part.text;
+      data.resize(text.size(), part.from_data);
+    }
+    std::vector<TokenId> out;
+    for (std::size_t at = 0; at < text.size();) {
+      std::size_t best = static_cast<unsigned char>(text[at]);
+      for (std::size_t i = 256; i < spellings_.size(); ++i) {
+        const std::string& spelling = spellings_[i];
+        if (spelling.size() <= spellings_[best].size() || text.compare(at, spelling.size(), spelling) != 0)
+          continue;
+        const auto first = data.begin() + static_cast<std::ptrdiff_t>(at);
+        const bool in_data = std::find(first, first + static_cast<std::ptrdiff_t>(spelling.size()), true) !=
+                             first + static_cast<std::ptrdiff_t>(spelling.size());
+        if (i < first_control_ || !in_data) best = i;
+      }
+      out.push_back(static_cast<TokenId>(best));
+      at += spellings_[best].size();
+    }
+    return out;
   }
   std::string_view bytes(TokenId token, bool control = false) const override {
     const auto index = static_cast<std::size_t>(token);
@@ -46,21 +72,6 @@ class ByteTokenizer : public Tokenizer {
   }
 
  private:
-  std::vector<TokenId> encode_up_to(std::string_view text, std::size_t tokens) const {
-    std::vector<TokenId> out;
-    while (!text.empty()) {
-      std::size_t best = static_cast<unsigned char>(text.front());
-      for (std::size_t i = 256; i < tokens; ++i) {
-        if (spellings_[i].size() > spellings_[best].size() &&
-            text.substr(0, spellings_[i].size()) == spellings_[i])
-          best = i;
-      }
-      out.push_back(static_cast<TokenId>(best));
-      text.remove_prefix(spellings_[best].size());
-    }
-    return out;
-  }
-
   std::vector<std::string> spellings_;
   std::size_t first_control_ = 0;
 };

@@ -5,10 +5,6 @@
 namespace tsukai::infer {
 namespace {
 
-bool is_marker(const Tokenizer& tokenizer, TokenId token) {
-  return tokenizer.kind(token) == TokenKind::kControl || tokenizer.kind(token) == TokenKind::kUserDefined;
-}
-
 void append(std::vector<TokenId>& out, const std::vector<TokenId>& more) {
   out.insert(out.end(), more.begin(), more.end());
 }
@@ -36,36 +32,14 @@ void keep_to_control_token(const Tokenizer& tokenizer, const Transcript& so_far,
 
 std::vector<TokenId> tokens_of(const Tokenizer& tokenizer, const std::vector<RenderedPiece>& pieces,
                                std::size_t from) {
-  std::vector<TokenId> out;
-  std::string ordinary;
-  auto flush = [&] {
-    if (!ordinary.empty()) append(out, tokenizer.encode(ordinary));
-    ordinary.clear();
-  };
+  std::vector<TextPart> parts;
   std::size_t begin = 0;
   for (const auto& piece : pieces) {
-    const std::size_t end = begin + piece.text.size();
     const std::size_t skip = from > begin ? std::min(from - begin, piece.text.size()) : 0;
-    begin = end;
-    std::string_view text = std::string_view(piece.text).substr(skip);
-    if (piece.from_data) {
-      ordinary += text;
-      continue;
-    }
-    for (const TokenId token : tokenizer.encode_with_control(text)) {
-      if (!is_marker(tokenizer, token)) continue;
-      const std::string_view spelling = tokenizer.bytes(token, true);
-      const std::size_t at = text.find(spelling);
-      if (spelling.empty() || at == std::string_view::npos) continue;
-      ordinary += text.substr(0, at);
-      flush();
-      out.push_back(token);
-      text.remove_prefix(at + spelling.size());
-    }
-    ordinary += text;
+    begin += piece.text.size();
+    parts.push_back({std::string_view(piece.text).substr(skip), piece.from_data});
   }
-  flush();
-  return out;
+  return tokenizer.encode_parts(parts);
 }
 
 Prompt extend_prompt(const Tokenizer& tokenizer, std::vector<RenderedPiece> pieces,

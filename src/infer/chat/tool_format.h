@@ -78,10 +78,23 @@ class ToolFormat {
   // Takes the calls out of `text` (reasoning is gone already) and leaves the rest in it.
   virtual Result<std::vector<ParsedTurn::Call>> take_calls(
       std::string& text, const std::vector<ToolDefinition>& tools) const = 0;
+  // One CALL, as the model would write it between call_begin() and call_end().
+  virtual std::string spell_call(const std::string& name, const Json& arguments) const = 0;
+  // In the template's variables: arguments as JSON text rather than an object, and calls without content.
+  virtual bool arguments_as_text() const { return false; }
   // The fixed texts of this family that stand for control tokens where the model wrote them.
   virtual std::vector<std::string> markers() const = 0;
 
  private:
+  struct Raw {
+    std::string placeholder, text;
+  };
+  Json variables_with(const ChatRequest& request, bool template_knows_tools, std::vector<Raw>* raws) const;
+  Json message(const Message& message) const;
+  std::string described(const std::vector<ToolDefinition>& tools) const;
+  std::string opened_by_prompt(const ChatTemplate& chat_template, const ChatRequest& request) const;
+  void append_raw(const std::string& raw, std::vector<RenderedPiece>& out) const;
+
   std::string think_begin_, think_end_;
   std::string bos_text_, end_of_turn_text_;
   std::vector<std::string> end_texts_;  // Spellings of the tokens that may end a turn.

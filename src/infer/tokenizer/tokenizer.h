@@ -1,7 +1,9 @@
 // Text to tokens and back, from the vocabulary stored with a model.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,19 +37,32 @@ struct VocabularyData {
   bool add_space_prefix = false;
 };
 
-// Immutable after make(); safe to use from several threads.
+// A part of a text to encode. Parts are one text: words and merges run across their edges.
+struct TextPart {
+  std::string_view text;
+  bool from_data = false;  // True: markers spelled here stay text.
+};
+
+// Markers are the control tokens (<|im_end|>) and the user-defined tokens that look like markup (<tool_call>,
+// <think>). Other user-defined tokens are recognised in any text. With the pre-tokenizer "qwen2" text is
+// first normalised to NFC where it is well-formed, as the models were trained: decode(encode(text)) is then
+// text in NFC. All others give back every byte, malformed UTF-8 included. Immutable after make(); safe to use
+// from several threads.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
   // kUnsupported names an unknown model or pre-tokenizer; kCorrupt a vocabulary that contradicts itself.
   static Result<std::unique_ptr<Tokenizer>> make(VocabularyData data);
 
-  // Ordinary text: control tokens spelled in it stay text. No BOS is added.
+  // Ordinary text: markers spelled in it stay text. No BOS is added.
   virtual std::vector<TokenId> encode(std::string_view text) const = 0;
-  // Text of our own making (a rendered template): control tokens spelled in it become those tokens.
+  // Text of our own making (a rendered template): markers spelled in it become those tokens.
   virtual std::vector<TokenId> encode_with_control(std::string_view text) const = 0;
+  // A rendered template with data in it: a marker is recognised only where no byte of it comes from data.
+  virtual std::vector<TokenId> encode_parts(std::span<const TextPart> parts) const = 0;
 
   // The bytes of one token; a control token spells itself only if `control`, else it is empty.
+  // SentencePiece's leading space is part of them.
   virtual std::string_view bytes(TokenId token, bool control = false) const = 0;
   std::string decode(const std::vector<TokenId>& tokens, bool control = false) const;
 
