@@ -15,7 +15,7 @@ constexpr std::string_view kIndent = "  ";
 std::string tool_label(const Json& data) {
   const std::string server = string_at(data, "server");
   const std::string tool = string_at(data, "tool");
-  return server.empty() || tool.starts_with(server + "__") ? tool : server + "." + tool;
+  return server.empty() ? tool : server + "." + tool;
 }
 
 }  // namespace
@@ -24,10 +24,7 @@ void RunView::show(const agent::Event& event) {
   const Json& data = *event.data;
   if (event.type == "run_started") run_id_ = string_at(data, "run_id");
   if (output_.json()) {
-    Json line = data.is_object() ? data : Json::object();
-    line["type"] = event.type;
-    line["at_ms"] = event.at_ms;
-    output_.json_line(line);
+    output_.json_line({{"type", event.type}, {"at_ms", event.at_ms}, {"data", data}});
     return;
   }
   if (event.type != "text") end_text();
@@ -62,6 +59,7 @@ void RunView::show(const agent::Event& event) {
     }
   } else if (event.type == "step_started") {
     text_.clear();
+    calls_ = 0;
     output_.note(output_.paint_note(Style::kBold, fmt::format("step {}", integer_at(data, "step"))));
     output_.busy("the model reads");
   } else if (event.type == "text") {
@@ -94,6 +92,7 @@ void RunView::end_text() {
 }
 
 void RunView::show_call(const Json& data) {
+  ++calls_;
   const Json* arguments = find(data, "arguments");
   output_.note(fmt::format(
       "{}{} {} {}", kIndent, output_.paint_note(Style::kCyan, "→"), printable(tool_label(data)),
@@ -104,10 +103,12 @@ void RunView::show_call(const Json& data) {
 
 void RunView::show_result(const Json& data) {
   const bool is_error = bool_at(data, "is_error");
+  // Calls of one step run side by side, and their results come in any order.
+  const std::string whose = calls_ > 1 ? printable(tool_label(data)) + ": " : "";
   output_.note(fmt::format("{}{} {} {}", kIndent,
                            output_.paint_note(is_error ? Style::kRed : Style::kGreen, "←"),
-                           cut_to_width(string_at(data, "text"), kFoldedCells),
-                           output_.paint_note(Style::kDim, duration_text(integer_at(data, "took_ms")))));
+                           whose + cut_to_width(string_at(data, "text"), kFoldedCells),
+                           output_.paint_note(Style::kDim, duration_text(static_cast<std::int64_t>(number_at(data, "took_ms"))))));
 }
 
 void RunView::show_totals(const std::string& run_id, const Json& totals) {

@@ -70,23 +70,13 @@ std::string one_line(const Json* value) {
   return value->is_string() ? value->get<std::string>() : print_json(*value);
 }
 
-// The first of `keys` that the payload has, as text.
-std::string member_text(const Json& payload, std::initializer_list<const char*> keys) {
-  for (const char* key : keys) {
-    if (std::string text = one_line(find(payload, key)); !text.empty()) return text;
-  }
-  return {};
-}
-
-std::string tool_text(const Json& payload) {
-  const std::string server = string_at(payload, "server");
-  const std::string tool = member_text(payload, {"tool", "name"});
-  return server.empty() ? tool : server + "." + tool;
+std::int64_t size_of(const Json* array) {
+  return array != nullptr && array->is_array() ? static_cast<std::int64_t>(array->size()) : 0;
 }
 
 std::string usage_text(const Json* usage) {
   if (usage == nullptr) return {};
-  return fmt::format("{} prefilled, {} reused, {} generated", grouped(integer_at(*usage, "prefilled_tokens")),
+  return fmt::format("{} read, {} reused, {} written", grouped(integer_at(*usage, "prefilled_tokens")),
                      grouped(integer_at(*usage, "reused_tokens")),
                      grouped(integer_at(*usage, "generated_tokens")));
 }
@@ -123,33 +113,40 @@ Json run_json(const agent::RunSummary& run, const std::vector<agent::Row>& rows)
 
 std::string details_text(const agent::Row& row) {
   const Json& payload = *row.payload;
+  if (row.erased) return "(erased)";
   switch (row.kind) {
-    case agent::Kind::kRunStarted:
-      return member_text(payload, {"task"});
-    case agent::Kind::kRecalled: {
-      const Json* episodes = find(payload, "episodes");
-      const auto count =
-          episodes != nullptr && episodes->is_array() ? static_cast<std::int64_t>(episodes->size()) : 0;
-      return counted(count, "episode", "episodes");
+    case agent::Kind::kRunStarted: {
+      const Json* model = find(payload, "model");
+      return fmt::format("{} · {}", model == nullptr ? "" : string_at(*model, "name"),
+                         counted(size_of(find(payload, "tools")), "tool", "tools"));
     }
+    case agent::Kind::kRecalled:
+      return counted(size_of(find(payload, "episodes")), "earlier run", "earlier runs");
     case agent::Kind::kModelIntent:
-      return fmt::format("keeps {} tokens of the context", grouped(integer_at(payload, "kept_tokens")));
+      return fmt::format("prompt of {}, {} of them kept",
+                         counted(integer_at(payload, "prompt_tokens"), "token", "tokens"),
+                         grouped(integer_at(payload, "kept_tokens")));
     case agent::Kind::kModelResult: {
-      const std::string usage = usage_text(find(payload, "usage"));
-      const std::string text = member_text(payload, {"text"});
-      return usage.empty() ? text : usage + ": " + text;
+      const Json* message = find(payload, "message");
+      const std::string text = message == nullptr ? std::string() : string_at(*message, "text");
+      const auto calls = message == nullptr ? 0 : size_of(find(*message, "calls"));
+      return fmt::format("{}: {}", usage_text(find(payload, "usage")),
+                         calls > 0 ? counted(calls, "call", "calls") : text);
     }
     case agent::Kind::kToolIntent:
-      return fmt::format("{} {}", tool_text(payload), one_line(find(payload, "arguments")));
-    case agent::Kind::kToolStarted:
-      return tool_text(payload);
-    case agent::Kind::kToolResult:
-      return member_text(payload, {"text", "observation", "error"});
+      return fmt::format("{} {}", string_at(payload, "tool"), one_line(find(payload, "arguments")));
+    case agent::Kind::kToolStarted: return {};
+    case agent::Kind::kToolResult: {
+      const std::string outcome = string_at(payload, "outcome");
+      const std::string observation = string_at(payload, "observation");
+      return outcome == "done" ? observation : outcome + ": " + observation;
+    }
     case agent::Kind::kToolUnknown:
-    case agent::Kind::kCancelled:
-      return member_text(payload, {"reason", "message"});
-    case agent::Kind::kRunDone:
-      return member_text(payload, {"answer", "reason"});
+    case agent::Kind::kCancelled: return string_at(payload, "reason");
+    case agent::Kind::kRunDone: {
+      const std::string reason = string_at(payload, "reason");
+      return reason.empty() ? string_at(payload, "answer") : reason;
+    }
   }
   return {};
 }
