@@ -19,7 +19,8 @@ struct Name {
   bool empty() const { return en.empty() && zh.empty() && ja.empty(); }
 };
 
-// The language a text is written in, as far as its letters say: kana is Japanese, other Han is Chinese, all else `otherwise`.
+// The language a text is written in, as far as its letters say: kana is Japanese, other Han is Chinese, all
+// else `otherwise`.
 Language language_of(std::string_view text, Language otherwise);
 
 // Where the whole map lies.

@@ -50,36 +50,40 @@ Turn turn_between(double in, double out) {
   return angle > -55 ? kSlightLeft : angle > -125 ? kLeft : kSharpLeft;
 }
 
-constexpr std::array<std::array<std::string_view, 3>, 8> kTurns = {{{"go straight on", "直行", "直進"},
-                                                                   {"bear right", "向右前方行进", "斜め右へ"},
-                                                                   {"turn right", "右转", "右折"},
-                                                                   {"turn sharp right", "向右后方行进", "右後方へ"},
-                                                                   {"turn around", "调头", "引き返す"},
-                                                                   {"turn sharp left", "向左后方行进", "左後方へ"},
-                                                                   {"turn left", "左转", "左折"},
-                                                                   {"bear left", "向左前方行进", "斜め左へ"}}};
+constexpr std::array<std::array<std::string_view, 3>, 8> kTurns = {
+    {{"go straight on", "直行", "直進"},
+     {"bear right", "向右前方行进", "斜め右へ"},
+     {"turn right", "右转", "右折"},
+     {"turn sharp right", "向右后方行进", "右後方へ"},
+     {"turn around", "调头", "引き返す"},
+     {"turn sharp left", "向左后方行进", "左後方へ"},
+     {"turn left", "左转", "左折"},
+     {"bear left", "向左前方行进", "斜め左へ"}}};
 constexpr std::array<std::array<std::string_view, 3>, 8> kWinds = {{{"north", "北", "北"},
-                                                                   {"northeast", "东北", "北東"},
-                                                                   {"east", "东", "東"},
-                                                                   {"southeast", "东南", "南東"},
-                                                                   {"south", "南", "南"},
-                                                                   {"southwest", "西南", "南西"},
-                                                                   {"west", "西", "西"},
-                                                                   {"northwest", "西北", "北西"}}};
-constexpr std::array<std::array<std::string_view, 3>, 3> kVerbs = {{{"Walk", "步行", "歩く"}, {"Cycle", "骑行", "自転車で進む"}, {"Drive", "行驶", "車で進む"}}};
+                                                                    {"northeast", "东北", "北東"},
+                                                                    {"east", "东", "東"},
+                                                                    {"southeast", "东南", "南東"},
+                                                                    {"south", "南", "南"},
+                                                                    {"southwest", "西南", "南西"},
+                                                                    {"west", "西", "西"},
+                                                                    {"northwest", "西北", "北西"}}};
+constexpr std::array<std::array<std::string_view, 3>, 3> kVerbs = {
+    {{"Walk", "步行", "歩く"}, {"Cycle", "骑行", "自転車で進む"}, {"Drive", "行驶", "車で進む"}}};
 
 std::string sentence(const Step& step, Mode mode, Language language) {
   const std::string_view verb = kVerbs[static_cast<std::size_t>(mode)][static_cast<std::size_t>(language)];
   switch (language) {
     case Language::kEnglish:
-      return fmt::format("{} {} m {} {}{}", verb, step.distance_m, step.orientation, step.road.empty() ? std::string("on a path") : "along " + step.road,
+      return fmt::format("{} {} m {} {}{}", verb, step.distance_m, step.orientation,
+                         step.road.empty() ? std::string("on a path") : "along " + step.road,
                          step.action.empty() ? ", then you are there" : ", then " + step.action);
     case Language::kChinese:
-      return fmt::format("{}向{}{}{}米{}", step.road.empty() ? std::string("沿小路") : "沿" + step.road, step.orientation, verb, step.distance_m,
+      return fmt::format("{}向{}{}{}米{}", step.road.empty() ? std::string("沿小路") : "沿" + step.road,
+                         step.orientation, verb, step.distance_m,
                          step.action.empty() ? "到达目的地" : step.action);
     case Language::kJapanese:
-      return fmt::format("{}を{}へ{}m{}、{}", step.road.empty() ? std::string("小道") : step.road, step.orientation, step.distance_m, verb,
-                         step.action.empty() ? "到着" : step.action);
+      return fmt::format("{}を{}へ{}m{}、{}", step.road.empty() ? std::string("小道") : step.road,
+                         step.orientation, step.distance_m, verb, step.action.empty() ? "到着" : step.action);
   }
   return {};
 }
@@ -106,7 +110,8 @@ std::vector<Step> describe(const Route& route, const RoadGraph& graph, Mode mode
     if (stretch.street >= 0) step.road = street_name(stretch.street).in(language);
     step.orientation = orientation(bearing_deg(stretch.first, stretch.last), language);
     if (i + 1 < all.size()) {
-      step.action = kTurns[turn_between(stretch.bearing_out, all[i + 1].bearing_in)][static_cast<std::size_t>(language)];
+      step.action = kTurns[turn_between(stretch.bearing_out, all[i + 1].bearing_in)]
+                          [static_cast<std::size_t>(language)];
     }
     step.instruction = sentence(step, mode, language);
     steps.push_back(std::move(step));

@@ -18,7 +18,8 @@ struct Step {
   int duration_s = 0;
 };
 
-// Distances and durations add up exactly to the route's, rounded. Steps shorter than kStepMinM join their neighbour.
+// Distances and durations add up exactly to the route's, rounded. Steps shorter than kStepMinM join their
+// neighbour.
 inline constexpr double kStepMinM = 4;
 std::vector<Step> describe(const Route& route, const RoadGraph& graph, Mode mode, Language language,
                            const std::function<Name(std::int32_t)>& street_name);

@@ -37,7 +37,8 @@ double bearing_deg(Point from, Point to) {
 }
 
 Point moved(Point from, double east_m, double north_m) {
-  return {from.lng + east_m / (kMetresPerDegree * std::cos(from.lat * kRadians)), from.lat + north_m / kMetresPerDegree};
+  return {from.lng + east_m / (kMetresPerDegree * std::cos(from.lat * kRadians)),
+          from.lat + north_m / kMetresPerDegree};
 }
 
 Point rounded(Point point) { return {std::round(point.lng * 1e6) / 1e6, std::round(point.lat * 1e6) / 1e6}; }
@@ -47,7 +48,8 @@ std::string to_text(Point point) { return fmt::format("{:.6f},{:.6f}", point.lng
 Result<Point> parse_point(std::string_view text, std::string_view argument) {
   const auto wrong = [&](std::string_view why) {
     return fail(Code::kInvalidArgument, fmt::format("{} is \"{}\": {}", argument, shortened(text, 40), why),
-                "give longitude,latitude in degrees, for example 150.120000,30.270000; maps_geo turns a name into one");
+                "give longitude,latitude in degrees, for example 150.120000,30.270000; maps_geo turns a name "
+                "into one");
   };
   // The Chinese comma too: models write it after reading Amap's descriptions.
   std::size_t comma = text.find(',');

@@ -22,23 +22,28 @@ std::vector<Character> characters(std::string_view text) {
     const auto lead = static_cast<unsigned char>(text[i]);
     const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     char32_t code = length == 1 ? lead : lead & (0x7f >> length);
-    for (std::size_t k = 1; k < length; ++k) code = code << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3f);
+    for (std::size_t k = 1; k < length; ++k)
+      code = code << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3f);
     all.push_back({text.substr(i, length), code});
     i += length;
   }
   return all;
 }
 
-bool is_kana(char32_t c) { return (c >= 0x3041 && c <= 0x30ff && c != 0x30fb) || (c >= 0xff66 && c <= 0xff9f); }
+bool is_kana(char32_t c) {
+  return (c >= 0x3041 && c <= 0x30ff && c != 0x30fb) || (c >= 0xff66 && c <= 0xff9f);
+}
 bool is_han(char32_t c) {
-  return (c >= 0x3400 && c <= 0x9fff) || (c >= 0xf900 && c <= 0xfaff) || (c >= 0x20000 && c <= 0x3ffff) || c == 0x3005;
+  return (c >= 0x3400 && c <= 0x9fff) || (c >= 0xf900 && c <= 0xfaff) || (c >= 0x20000 && c <= 0x3ffff) ||
+         c == 0x3005;
 }
 bool is_paired(char32_t c) { return is_kana(c) || is_han(c); }
-// What FTS5's unicode61 keeps inside words, closely enough: everything from Latin-1's letters on but CJK punctuation.
+// What FTS5's unicode61 keeps inside words, closely enough: everything from Latin-1's letters on but CJK
+// punctuation.
 bool is_word(char32_t c) {
   if (c < 0x80) return std::isalnum(static_cast<int>(c)) != 0;
-  return c >= 0xc0 && !(c >= 0x2000 && c <= 0x206f) && !(c >= 0x3000 && c <= 0x303f) && !(c >= 0xff00 && c <= 0xff20) && c != 0x30fb &&
-         c != 0xfffd;
+  return c >= 0xc0 && !(c >= 0x2000 && c <= 0x206f) && !(c >= 0x3000 && c <= 0x303f) &&
+         !(c >= 0xff00 && c <= 0xff20) && c != 0x30fb && c != 0xfffd;
 }
 
 // Runs of paired characters and of other word characters, in order.
@@ -79,8 +84,9 @@ std::string joined(const Run& run) {
 }
 
 constexpr auto kStopWords = std::to_array<std::string_view>(
-    {"a", "an", "the", "of", "in", "at", "on", "to", "for", "and", "or", "near", "nearby", "around", "by", "with", "where", "find",
-     "some", "any", "that", "which", "is", "are", "sell", "sells", "selling", "me", "close", "from"});
+    {"a",    "an",    "the",    "of",     "in",   "at",    "on",      "to",   "for",   "and",
+     "or",   "near",  "nearby", "around", "by",   "with",  "where",   "find", "some",  "any",
+     "that", "which", "is",     "are",    "sell", "sells", "selling", "me",   "close", "from"});
 
 }  // namespace
 
@@ -128,7 +134,8 @@ std::vector<std::string> query_terms(std::string_view text) {
     }
     std::string word = joined(run);
     std::string lower = word;
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     const bool stop = std::find(kStopWords.begin(), kStopWords.end(), lower) != kStopWords.end();
     (stop ? stopped : terms).push_back('"' + word + '"');
   }

@@ -20,10 +20,18 @@ struct LinePlan {
   std::vector<Spot> bends;
 };
 std::vector<LinePlan> line_plans() {
-  return {{{"Metro Line 1", "地铁1号线", "地下鉄1号線"}, 240, {{600, 5600}, {4700, 5400}, {5900, 4760}, {8500, 4700}}},
-          {{"Metro Line 2", "地铁2号线", "地下鉄2号線"}, 300, {{5900, 8200}, {5950, 5330}, {5900, 4760}, {6400, 3300}, {7800, 1200}}},
-          {{"Metro Line 3", "地铁3号线", "地下鉄3号線"}, 360, {{1000, 7600}, {2800, 6300}, {4700, 5400}, {5000, 3000}, {4100, 1300}, {1400, 2450}}},
-          {{"Metro Line 4", "地铁4号线", "地下鉄4号線"}, 360, {{8300, 7200}, {8750, 5050}, {8500, 4700}, {8300, 3000}, {7800, 1200}, {4100, 1300}}}};
+  return {{{"Metro Line 1", "地铁1号线", "地下鉄1号線"},
+           240,
+           {{600, 5600}, {4700, 5400}, {5900, 4760}, {8500, 4700}}},
+          {{"Metro Line 2", "地铁2号线", "地下鉄2号線"},
+           300,
+           {{5900, 8200}, {5950, 5330}, {5900, 4760}, {6400, 3300}, {7800, 1200}}},
+          {{"Metro Line 3", "地铁3号线", "地下鉄3号線"},
+           360,
+           {{1000, 7600}, {2800, 6300}, {4700, 5400}, {5000, 3000}, {4100, 1300}, {1400, 2450}}},
+          {{"Metro Line 4", "地铁4号线", "地下鉄4号線"},
+           360,
+           {{8300, 7200}, {8750, 5050}, {8500, 4700}, {8300, 3000}, {7800, 1200}, {4100, 1300}}}};
 }
 
 // Stations at the places people travel to carry their names.
@@ -64,10 +72,13 @@ class MetroBuilder {
       for (int k = 1; k < legs; ++k) stop(line, {a.x + (b.x - a.x) * k / legs, a.y + (b.y - a.y) * k / legs});
     }
     for (std::size_t i = 0; i < line.stations.size(); ++i) {
-      const auto at = [&](std::size_t k) { return city_.places[static_cast<std::size_t>(line.stations[k])].at; };
+      const auto at = [&](std::size_t k) {
+        return city_.places[static_cast<std::size_t>(line.stations[k])].at;
+      };
       const double metres = i == 0 ? 0 : 1.08 * distance_m(at(i - 1), at(i));  // Tracks bend.
       line.ride_m.push_back(static_cast<std::int32_t>(std::lround(metres)));
-      line.ride_s.push_back(i == 0 ? 0 : static_cast<std::int32_t>(std::lround(metres / kMetresPerSecond)) + kDwellS);
+      line.ride_s.push_back(
+          i == 0 ? 0 : static_cast<std::int32_t>(std::lround(metres / kMetresPerSecond)) + kDwellS);
     }
     city_.lines.push_back(std::move(line));
   }
@@ -81,7 +92,8 @@ class MetroBuilder {
 
   std::int32_t station_at(Spot wanted) {
     for (const std::int32_t known : stations_) {
-      if (distance_m(city_.places[static_cast<std::size_t>(known)].at, to_point(wanted)) < kSharedWithinM) return known;
+      if (distance_m(city_.places[static_cast<std::size_t>(known)].at, to_point(wanted)) < kSharedWithinM)
+        return known;
     }
     const std::int32_t node = grid_.nearest(wanted);
     const Spot spot = grid_.spots[static_cast<std::size_t>(node)];

@@ -8,7 +8,8 @@
 
 namespace tsukai::maps {
 
-// Appends stations to city.places and lines to city.lines. Lines that come within walking distance share a station.
+// Appends stations to city.places and lines to city.lines. Lines that come within walking distance share a
+// station.
 void lay_metro(City& city, const StreetGrid& grid, const std::function<std::int32_t(Spot)>& district_of);
 
 }  // namespace tsukai::maps

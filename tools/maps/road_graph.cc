@@ -11,11 +11,14 @@
 namespace tsukai::maps {
 namespace {
 
-constexpr double kWalkMs = 1.25;   // 4.5 km/h.
-constexpr double kCycleMs = 4.2;   // 15 km/h.
+constexpr double kWalkMs = 1.25;     // 4.5 km/h.
+constexpr double kCycleMs = 4.2;     // 15 km/h.
 constexpr double kDriveShare = 0.7;  // Of the speed limit: lights and queues.
 constexpr std::int64_t kCellsMax = 2'000'000;
 constexpr double kBoundShare = 0.999;  // The plane against the sphere, and 32-bit coordinates.
+
+// In came_by_, for the first node of a route: which end of the start's edge it is.
+constexpr std::int32_t kOutForward = -1, kOutBack = -2;
 
 std::string_view mode_word(Mode mode) {
   return mode == Mode::kWalk ? "on foot" : mode == Mode::kCycle ? "by bicycle" : "by car";
@@ -23,7 +26,8 @@ std::string_view mode_word(Mode mode) {
 
 }  // namespace
 
-RoadGraph::RoadGraph(std::vector<Point> nodes, std::vector<Edge> edges) : nodes_(std::move(nodes)), edges_(std::move(edges)) {
+RoadGraph::RoadGraph(std::vector<Point> nodes, std::vector<Edge> edges)
+    : nodes_(std::move(nodes)), edges_(std::move(edges)) {
   for (const Point& node : nodes_) min_cos_ = std::min(min_cos_, std::cos(node.lat * std::numbers::pi / 180));
   min_cos_ = std::max(min_cos_, 0.01);
   planar_.reserve(nodes_.size());
@@ -51,28 +55,36 @@ Result<RoadGraph> RoadGraph::load(Database& database) {
     TSUKAI_TRY(const bool row, node.step());
     if (!row) break;
     if (node.integer(0) != static_cast<std::int64_t>(nodes.size())) {
-      return fail(Code::kCorrupt, fmt::format("map file {}: road node {} is missing", database.path(), nodes.size()), "make the file again");
+      return fail(Code::kCorrupt,
+                  fmt::format("map file {}: road node {} is missing", database.path(), nodes.size()),
+                  "make the file again");
     }
     nodes.push_back({node.real(1), node.real(2)});
   }
   std::vector<Edge> edges;
-  TSUKAI_TRY(auto edge, database.prepare("SELECT a, b, street, length_m, access, speed_kmh FROM edge ORDER BY id"));
+  TSUKAI_TRY(auto edge,
+             database.prepare("SELECT a, b, street, length_m, access, speed_kmh FROM edge ORDER BY id"));
   const auto count = static_cast<std::int64_t>(nodes.size());
   for (;;) {
     TSUKAI_TRY(const bool row, edge.step());
     if (!row) break;
     if (edge.integer(0) < 0 || edge.integer(0) >= count || edge.integer(1) < 0 || edge.integer(1) >= count) {
-      return fail(Code::kCorrupt, fmt::format("map file {}: road {} leads to a node that is not there", database.path(), edges.size() + 1), "make the file again");
+      return fail(Code::kCorrupt,
+                  fmt::format("map file {}: road {} leads to a node that is not there", database.path(),
+                              edges.size() + 1),
+                  "make the file again");
     }
-    edges.push_back({static_cast<std::int32_t>(edge.integer(0)), static_cast<std::int32_t>(edge.integer(1)), static_cast<std::int32_t>(edge.integer(2)),
-                     static_cast<float>(edge.real(3)), static_cast<std::uint8_t>(edge.integer(4)), static_cast<std::uint8_t>(edge.integer(5))});
+    edges.push_back({static_cast<std::int32_t>(edge.integer(0)), static_cast<std::int32_t>(edge.integer(1)),
+                     static_cast<std::int32_t>(edge.integer(2)), static_cast<float>(edge.real(3)),
+                     static_cast<std::uint8_t>(edge.integer(4)), static_cast<std::uint8_t>(edge.integer(5))});
   }
   return RoadGraph(std::move(nodes), std::move(edges));
 }
 
 RoadGraph::Planar RoadGraph::planar(Point point) const {
-  return {static_cast<float>((point.lng - (nodes_.empty() ? 0 : nodes_[0].lng)) * kMetresPerDegree * min_cos_),
-          static_cast<float>((point.lat - (nodes_.empty() ? 0 : nodes_[0].lat)) * kMetresPerDegree)};
+  return {
+      static_cast<float>((point.lng - (nodes_.empty() ? 0 : nodes_[0].lng)) * kMetresPerDegree * min_cos_),
+      static_cast<float>((point.lat - (nodes_.empty() ? 0 : nodes_[0].lat)) * kMetresPerDegree)};
 }
 
 void RoadGraph::build_arcs() {
@@ -112,18 +124,24 @@ void RoadGraph::build_cells() {
       cell_begin_.assign(static_cast<std::size_t>(columns_) * static_cast<std::size_t>(rows_) + 1, 0);
     }
     for (std::size_t i = 0; i < edges_.size(); ++i) {
-      const Planar a = planar_[static_cast<std::size_t>(edges_[i].from)], b = planar_[static_cast<std::size_t>(edges_[i].to)];
+      const Planar a = planar_[static_cast<std::size_t>(edges_[i].from)],
+                   b = planar_[static_cast<std::size_t>(edges_[i].to)];
       const int samples = 1 + static_cast<int>(std::hypot(b.x - a.x, b.y - a.y) / (cell_m_ / 2));
       std::size_t last = cell_begin_.size();
       for (int k = 0; k <= samples; ++k) {
         const double share = static_cast<double>(k) / samples;
-        const int column = std::clamp(static_cast<int>((a.x + (b.x - a.x) * share - low_.x) / cell_m_), 0, columns_ - 1);
-        const int row = std::clamp(static_cast<int>((a.y + (b.y - a.y) * share - low_.y) / cell_m_), 0, rows_ - 1);
-        const std::size_t cell = static_cast<std::size_t>(row) * static_cast<std::size_t>(columns_) + static_cast<std::size_t>(column);
+        const int column =
+            std::clamp(static_cast<int>((a.x + (b.x - a.x) * share - low_.x) / cell_m_), 0, columns_ - 1);
+        const int row =
+            std::clamp(static_cast<int>((a.y + (b.y - a.y) * share - low_.y) / cell_m_), 0, rows_ - 1);
+        const std::size_t cell = static_cast<std::size_t>(row) * static_cast<std::size_t>(columns_) +
+                                 static_cast<std::size_t>(column);
         if (cell == last) continue;
         last = cell;
-        if (fill) cell_edges_[static_cast<std::size_t>(next[cell]++)] = static_cast<std::int32_t>(i);
-        else ++cell_begin_[cell + 1];
+        if (fill)
+          cell_edges_[static_cast<std::size_t>(next[cell]++)] = static_cast<std::int32_t>(i);
+        else
+          ++cell_begin_[cell + 1];
       }
     }
   }
@@ -131,18 +149,24 @@ void RoadGraph::build_cells() {
 
 bool RoadGraph::passable(const Edge& edge, bool forward, Mode mode) const {
   switch (mode) {
-    case Mode::kWalk: return (edge.access & kWalk) != 0;
-    case Mode::kCycle: return (edge.access & (forward ? kCycleForward : kCycleBack)) != 0;
-    case Mode::kDrive: return (edge.access & (forward ? kDriveForward : kDriveBack)) != 0;
+    case Mode::kWalk:
+      return (edge.access & kWalk) != 0;
+    case Mode::kCycle:
+      return (edge.access & (forward ? kCycleForward : kCycleBack)) != 0;
+    case Mode::kDrive:
+      return (edge.access & (forward ? kDriveForward : kDriveBack)) != 0;
   }
   return false;
 }
 
 double RoadGraph::edge_seconds(const Edge& edge, Mode mode) const {
   switch (mode) {
-    case Mode::kWalk: return edge.length_m / kWalkMs;
-    case Mode::kCycle: return edge.length_m / kCycleMs;
-    case Mode::kDrive: return edge.length_m / (std::max<double>(edge.speed_kmh, 5) / 3.6 * kDriveShare);
+    case Mode::kWalk:
+      return edge.length_m / kWalkMs;
+    case Mode::kCycle:
+      return edge.length_m / kCycleMs;
+    case Mode::kDrive:
+      return edge.length_m / (std::max<double>(edge.speed_kmh, 5) / 3.6 * kDriveShare);
   }
   return 0;
 }
@@ -167,24 +191,30 @@ Result<RoadGraph::Snap> RoadGraph::snap(Point point, Mode mode) const {
   best.metres = kSnapMaxM;
   const auto look = [&](int c, int r) {
     if (c < 0 || c >= columns_ || r < 0 || r >= rows_) return;
-    const std::size_t cell = static_cast<std::size_t>(r) * static_cast<std::size_t>(columns_) + static_cast<std::size_t>(c);
+    const std::size_t cell =
+        static_cast<std::size_t>(r) * static_cast<std::size_t>(columns_) + static_cast<std::size_t>(c);
     for (std::int32_t i = cell_begin_[cell]; i < cell_begin_[cell + 1]; ++i) {
       const std::int32_t index = cell_edges_[static_cast<std::size_t>(i)];
       const Edge& edge = edges_[static_cast<std::size_t>(index)];
       if (!passable(edge, true, mode) && !passable(edge, false, mode)) continue;
       // On a plane that touches the globe at `point`.
-      const auto local = [&](const Point& p) { return std::pair((p.lng - point.lng) * kMetresPerDegree * cos_here, (p.lat - point.lat) * kMetresPerDegree); };
+      const auto local = [&](const Point& p) {
+        return std::pair((p.lng - point.lng) * kMetresPerDegree * cos_here,
+                         (p.lat - point.lat) * kMetresPerDegree);
+      };
       const auto [ax, ay] = local(nodes_[static_cast<std::size_t>(edge.from)]);
       const auto [bx, by] = local(nodes_[static_cast<std::size_t>(edge.to)]);
       const double dx = bx - ax, dy = by - ay, squared = dx * dx + dy * dy;
       const double fraction = squared <= 0 ? 0 : std::clamp(-(ax * dx + ay * dy) / squared, 0.0, 1.0);
       const double metres = std::hypot(ax + dx * fraction, ay + dy * fraction);
-      if (metres < best.metres || (metres == best.metres && index < best.edge)) best = {index, fraction, metres};
+      if (metres < best.metres || (metres == best.metres && index < best.edge))
+        best = {index, fraction, metres};
     }
   };
   const int rings = static_cast<int>(kSnapMaxM / cell_m_) + 2;
   for (int ring = 0; ring <= rings; ++ring) {
-    // Whatever lies in this ring is at least ring-2 cells away (a cell for where we are in ours, one for the sampling).
+    // Whatever lies in this ring is at least ring-2 cells away (a cell for where we are in ours, one for the
+    // sampling).
     if (best.edge >= 0 && (ring - 2) * cell_m_ * min_cos_ / cos_here > best.metres) break;
     for (int r = row - ring; r <= row + ring; ++r) {
       const bool whole = r == row - ring || r == row + ring;
@@ -192,7 +222,8 @@ Result<RoadGraph::Snap> RoadGraph::snap(Point point, Mode mode) const {
     }
   }
   if (best.edge >= 0) return best;
-  return fail(Code::kNotFound, fmt::format("no road {} within {} m of {}", mode_word(mode), kSnapMaxM, to_text(point)),
+  return fail(Code::kNotFound,
+              fmt::format("no road {} within {} m of {}", mode_word(mode), kSnapMaxM, to_text(point)),
               "take coordinates from maps_geo or a search on this map");
 }
 
@@ -206,7 +237,9 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
   constexpr double kNever = std::numeric_limits<double>::infinity();
   double best = kNever;
   std::int32_t best_node = -1;  // -1: along the one edge.
-  if (start.edge == goal.edge && (start.fraction == goal.fraction || passable(start_edge, goal.fraction > start.fraction, mode))) {
+  bool in_forward = true;       // How the goal's edge is entered.
+  if (start.edge == goal.edge &&
+      (start.fraction == goal.fraction || passable(start_edge, goal.fraction > start.fraction, mode))) {
     best = std::abs(goal.fraction - start.fraction) * start_whole;
   }
 
@@ -226,19 +259,30 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
     const double bound = seconds + lower_bound_s(planar_[n], target, mode);
     if (bound < best) open.emplace(bound, node);
   };
-  if (passable(start_edge, true, mode)) reach(start_edge.to, (1 - start.fraction) * start_whole, -1);
-  if (passable(start_edge, false, mode)) reach(start_edge.from, start.fraction * start_whole, -2);
+  // A point at the very end of an edge is a node: it may be left by any road, whatever this one allows.
+  if (passable(start_edge, true, mode) || start.fraction == 1) {
+    reach(start_edge.to, (1 - start.fraction) * start_whole, kOutForward);
+  }
+  if (passable(start_edge, false, mode) || start.fraction == 0) {
+    reach(start_edge.from, start.fraction * start_whole, kOutBack);
+  }
   while (!open.empty() && open.top().first < best) {
     const auto [bound, node] = open.top();
     open.pop();
     const auto n = static_cast<std::size_t>(node);
     const double seconds = seconds_[n];
-    if (seconds + lower_bound_s(planar_[n], target, mode) < bound) continue;  // A shorter way was found meanwhile.
+    if (seconds + lower_bound_s(planar_[n], target, mode) < bound)
+      continue;  // A shorter way was found meanwhile.
     ++settled_;
     for (const bool forward : {true, false}) {
-      if (node != (forward ? goal_edge.from : goal_edge.to) || !passable(goal_edge, forward, mode)) continue;
-      const double whole = seconds + (forward ? goal.fraction : 1 - goal.fraction) * goal_whole;
-      if (whole < best) best = whole, best_node = node;
+      if (node != (forward ? goal_edge.from : goal_edge.to)) continue;
+      const double share = forward ? goal.fraction : 1 - goal.fraction;
+      if (!passable(goal_edge, forward, mode) && share > 0) continue;
+      if (seconds + share * goal_whole < best) {
+        best = seconds + share * goal_whole;
+        best_node = node;
+        in_forward = forward;
+      }
     }
     for (std::int32_t i = arc_begin_[n]; i < arc_begin_[n + 1]; ++i) {
       const Arc& arc = arcs_[static_cast<std::size_t>(i)];
@@ -248,7 +292,9 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
     }
   }
   if (best == kNever) {
-    return fail(Code::kNotFound, fmt::format("no way {} from {} to {}", mode_word(mode), to_text(from), to_text(to)), "choose another place or another way to travel");
+    return fail(Code::kNotFound,
+                fmt::format("no way {} from {} to {}", mode_word(mode), to_text(from), to_text(to)),
+                "choose another place or another way to travel");
   }
 
   Route route;
@@ -256,8 +302,6 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
   if (best_node < 0) {
     route.hops.push_back({start.edge, goal.fraction >= start.fraction, start.fraction, goal.fraction});
   } else {
-    const bool in_forward = best_node == goal_edge.from && passable(goal_edge, true, mode) &&
-                            (best_node != goal_edge.to || goal.fraction <= 1 - goal.fraction || !passable(goal_edge, false, mode));
     route.hops.push_back({goal.edge, in_forward, in_forward ? 0.0 : 1.0, goal.fraction});
     std::int32_t node = best_node;
     for (std::int32_t by; (by = came_by_[static_cast<std::size_t>(node)]) >= 0;) {
@@ -266,12 +310,13 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
       route.hops.push_back({by, forward, forward ? 0.0 : 1.0, forward ? 1.0 : 0.0});
       node = forward ? edge.from : edge.to;
     }
-    const bool out_forward = came_by_[static_cast<std::size_t>(node)] == -1;
+    const bool out_forward = came_by_[static_cast<std::size_t>(node)] == kOutForward;
     route.hops.push_back({start.edge, out_forward, start.fraction, out_forward ? 1.0 : 0.0});
     std::reverse(route.hops.begin(), route.hops.end());
   }
   std::erase_if(route.hops, [&](const Hop& hop) { return hop.from == hop.to && route.hops.size() > 1; });
-  for (const Hop& hop : route.hops) route.length_m += std::abs(hop.to - hop.from) * edges_[static_cast<std::size_t>(hop.edge)].length_m;
+  for (const Hop& hop : route.hops)
+    route.length_m += std::abs(hop.to - hop.from) * edges_[static_cast<std::size_t>(hop.edge)].length_m;
   return route;
 }
 

@@ -16,7 +16,8 @@ enum class Mode { kWalk, kCycle, kDrive };
 struct Hop {
   std::int32_t edge = 0;
   bool forward = true;
-  double from = 0, to = 1;  // Fractions of the edge's length, from its `from` end; from > to when not forward.
+  double from = 0,
+         to = 1;  // Fractions of the edge's length, from its `from` end; from > to when not forward.
 };
 
 struct Route {
@@ -25,7 +26,8 @@ struct Route {
   std::vector<Hop> hops;
 };
 
-// Compressed adjacency: 1,000,000 edges take about 70 MB. Use it from one thread at a time (searches share scratch space).
+// Compressed adjacency: 1,000,000 edges take about 70 MB. Use it from one thread at a time (searches share
+// scratch space).
 class RoadGraph {
  public:
   // REQUIRES: edges refer to nodes.
@@ -33,8 +35,9 @@ class RoadGraph {
   // Reads node and edge of a map file; kCorrupt when an edge refers to nothing.
   static Result<RoadGraph> load(Database& database);
 
-  // The quickest route between the nearest points of the network. kNotFound when a point lies more than kSnapMaxM from
-  // any road open to the mode, or when no road joins them. Points themselves need not be nodes.
+  // The quickest route between the nearest points of the network. kNotFound when a point lies more than
+  // kSnapMaxM from any road open to the mode, or when no road joins them. Points themselves need not be
+  // nodes.
   static constexpr double kSnapMaxM = 1000;
   Result<Route> route(Point from, Point to, Mode mode) const;
 

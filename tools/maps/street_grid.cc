@@ -20,8 +20,11 @@ struct Box {
   bool holds(Spot s) const { return s.x >= x0 && s.x <= x1 && s.y >= y0 && s.y <= y1; }
 };
 constexpr Box kOldTown{5200, 4700, 6700, 5900};
-constexpr auto kParks = std::to_array<Box>(
-    {{2500, 6100, 3350, 6750}, {6850, 5000, 7250, 5500}, {1100, 2200, 1800, 3000}, {7000, 1200, 7700, 1750}, {4100, 700, 4600, 1100}});
+constexpr auto kParks = std::to_array<Box>({{2500, 6100, 3350, 6750},
+                                            {6850, 5000, 7250, 5500},
+                                            {1100, 2200, 1800, 3000},
+                                            {7000, 1200, 7700, 1750},
+                                            {4100, 700, 4600, 1100}});
 
 double river_y(double x) { return 4150 + 420 * std::sin(x / 2200.0 + 0.4); }
 double coast_x(double y) { return 9300 + 420 * std::sin(y / 1500.0) + 180 * std::sin(y / 410.0); }
@@ -40,7 +43,8 @@ class StreetNames {
     if (known != streets_.end()) return known->second;
     const Word& word = street_words()[order_[static_cast<std::size_t>(row) % order_.size()]];
     const bool wide = row % kArterialEvery == 0;
-    Name name{east ? "East " : "West ", std::string(word.zh) + (east ? "东" : "西"), std::string(word.ja) + (east ? "東" : "西")};
+    Name name{east ? "East " : "West ", std::string(word.zh) + (east ? "东" : "西"),
+              std::string(word.ja) + (east ? "東" : "西")};
     name.en += std::string(word.en) + (wide ? " Avenue" : " Street");
     name.zh += wide ? "大道" : "街";
     name.ja += wide ? "大通り" : "通り";
@@ -53,7 +57,8 @@ class StreetNames {
     if (known != streets_.end()) return known->second;
     const Word& word = street_words()[order_[static_cast<std::size_t>(column + 37) % order_.size()]];
     const bool wide = column % kArterialEvery == 0;
-    Name name{north ? "North " : "South ", std::string(word.zh) + (north ? "北" : "南"), std::string(word.ja) + (north ? "北" : "南")};
+    Name name{north ? "North " : "South ", std::string(word.zh) + (north ? "北" : "南"),
+              std::string(word.ja) + (north ? "北" : "南")};
     name.en += std::string(word.en) + (wide ? " Boulevard" : " Road");
     name.zh += wide ? "干道" : "路";
     name.ja += wide ? "本通り" : "路";
@@ -71,14 +76,18 @@ class StreetNames {
   std::map<std::tuple<bool, int, bool>, std::int32_t> streets_;
 };
 
-// Nodes from which, and to which, `root` is reachable over edges whose access has `forward` (or `back`, the other way).
-std::vector<bool> strongly_connected(const City& city, std::int32_t root, std::uint8_t forward, std::uint8_t back) {
+// Nodes from which, and to which, `root` is reachable over edges whose access has `forward` (or `back`, the
+// other way).
+std::vector<bool> strongly_connected(const City& city, std::int32_t root, std::uint8_t forward,
+                                     std::uint8_t back) {
   std::vector<bool> in_both(city.nodes.size(), true);
   for (const bool reverse : {false, true}) {
     std::vector<std::vector<std::int32_t>> next(city.nodes.size());
     for (const Edge& edge : city.edges) {
-      if (edge.access & (reverse ? back : forward)) next[static_cast<std::size_t>(edge.from)].push_back(edge.to);
-      if (edge.access & (reverse ? forward : back)) next[static_cast<std::size_t>(edge.to)].push_back(edge.from);
+      if (edge.access & (reverse ? back : forward))
+        next[static_cast<std::size_t>(edge.from)].push_back(edge.to);
+      if (edge.access & (reverse ? forward : back))
+        next[static_cast<std::size_t>(edge.to)].push_back(edge.from);
     }
     std::vector<bool> seen(city.nodes.size(), false);
     std::vector<std::int32_t> open{root};
@@ -107,7 +116,8 @@ void keep_connected(City& city, std::int32_t root, std::uint8_t forward, std::ui
 
 void drop_unreached_nodes(City& city, StreetGrid& grid) {
   std::vector<std::int32_t> renamed(city.nodes.size(), -1);
-  for (const Edge& edge : city.edges) renamed[static_cast<std::size_t>(edge.from)] = renamed[static_cast<std::size_t>(edge.to)] = 0;
+  for (const Edge& edge : city.edges)
+    renamed[static_cast<std::size_t>(edge.from)] = renamed[static_cast<std::size_t>(edge.to)] = 0;
   std::int32_t next = 0;
   for (std::size_t i = 0; i < renamed.size(); ++i) {
     if (renamed[i] < 0) continue;
@@ -133,8 +143,9 @@ struct Layer {
   StreetNames names;
 
   void connect(std::int32_t from, std::int32_t to, std::int32_t street, bool arterial, bool always) {
-    const Spot middle{(grid.spots[static_cast<std::size_t>(from)].x + grid.spots[static_cast<std::size_t>(to)].x) / 2,
-                      (grid.spots[static_cast<std::size_t>(from)].y + grid.spots[static_cast<std::size_t>(to)].y) / 2};
+    const Spot middle{
+        (grid.spots[static_cast<std::size_t>(from)].x + grid.spots[static_cast<std::size_t>(to)].x) / 2,
+        (grid.spots[static_cast<std::size_t>(from)].y + grid.spots[static_cast<std::size_t>(to)].y) / 2};
     const double draw = random.unit(), way = random.unit();
     Edge edge{from, to, street};
     if (in_park(middle) && !arterial) {
@@ -150,10 +161,13 @@ struct Layer {
       if (!always && draw < 0.14) return;
       edge.access = kWalk | kCycle | kDrive;
       edge.speed_kmh = 30;
-      if (way < 0.12) edge.access = kWalk | kCycle | kDriveForward;
-      else if (way < 0.24) edge.access = kWalk | kCycle | kDriveBack;
+      if (way < 0.12)
+        edge.access = kWalk | kCycle | kDriveForward;
+      else if (way < 0.24)
+        edge.access = kWalk | kCycle | kDriveBack;
     }
-    const double metres = distance_m(city.nodes[static_cast<std::size_t>(from)], city.nodes[static_cast<std::size_t>(to)]);
+    const double metres =
+        distance_m(city.nodes[static_cast<std::size_t>(from)], city.nodes[static_cast<std::size_t>(to)]);
     edge.length_m = static_cast<float>(std::ceil(metres * 10) / 10);
     city.edges.push_back(edge);
   }
@@ -167,7 +181,8 @@ void lay_bridges(Layer& layer) {
       if (layer.grid.node(column, row) < 0) continue;
       if (south >= 0 && row > south + 1) {
         const Word& word = street_words()[static_cast<std::size_t>(column * 5 + 3) % street_words().size()];
-        const std::int32_t street = layer.names.add({std::string(word.en) + " Bridge", std::string(word.zh) + "桥", std::string(word.ja) + "橋"});
+        const std::int32_t street = layer.names.add(
+            {std::string(word.en) + " Bridge", std::string(word.zh) + "桥", std::string(word.ja) + "橋"});
         layer.connect(layer.grid.node(column, south), layer.grid.node(column, row), street, true, true);
       }
       south = row;
@@ -212,7 +227,8 @@ StreetGrid lay_streets(City& city, Random& random) {
       const Spot spot{column * StreetGrid::kSpacingM + (random.unit() - 0.5) * 2 * bend,
                       row * StreetGrid::kSpacingM + (random.unit() - 0.5) * 2 * bend};
       if (in_water(spot)) continue;
-      grid.node_at[static_cast<std::size_t>(row) * StreetGrid::kColumns + column] = static_cast<std::int32_t>(grid.spots.size());
+      grid.node_at[static_cast<std::size_t>(row) * StreetGrid::kColumns + column] =
+          static_cast<std::int32_t>(grid.spots.size());
       grid.spots.push_back(spot);
       city.nodes.push_back(to_point(spot));
     }
@@ -220,18 +236,20 @@ StreetGrid lay_streets(City& city, Random& random) {
   Layer layer{city, grid, random, StreetNames(city, random)};
   // The street that leads up to the Old Gate keeps its name whatever the seed.
   const int gate_row = static_cast<int>(std::lround(kOldGate.y / StreetGrid::kSpacingM));
-  const std::int32_t gate_street = layer.names.add({"Gate Street", "城门街", "門前通り"});
+  const std::int32_t gate_street = layer.names.add({kGateStreet, "城门街", "門前通り"});
   for (int row = 0; row < StreetGrid::kRows; ++row) {
     for (int column = 0; column < StreetGrid::kColumns; ++column) {
       const std::int32_t here = grid.node(column, row);
       if (here < 0) continue;
       if (column + 1 < StreetGrid::kColumns && grid.node(column + 1, row) >= 0) {
         const bool gate = row == gate_row && in_old_town({column * StreetGrid::kSpacingM, kOldGate.y + 50});
-        layer.connect(here, grid.node(column + 1, row), gate ? gate_street : layer.names.horizontal(row, column),
-                      row % kArterialEvery == 0, gate);
+        layer.connect(here, grid.node(column + 1, row),
+                      gate ? gate_street : layer.names.horizontal(row, column), row % kArterialEvery == 0,
+                      gate);
       }
       if (row + 1 < StreetGrid::kRows && grid.node(column, row + 1) >= 0) {
-        layer.connect(here, grid.node(column, row + 1), layer.names.vertical(column, row), column % kArterialEvery == 0, false);
+        layer.connect(here, grid.node(column, row + 1), layer.names.vertical(column, row),
+                      column % kArterialEvery == 0, false);
       }
     }
   }

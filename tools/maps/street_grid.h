@@ -18,10 +18,12 @@ struct StreetGrid {
   static constexpr int kColumns = 100, kRows = 82;
   static constexpr double kSpacingM = 105;
 
-  std::vector<Spot> spots;           // Of nodes, as City::nodes.
+  std::vector<Spot> spots;            // Of nodes, as City::nodes.
   std::vector<std::int32_t> node_at;  // [kRows][kColumns], -1 under water.
 
-  std::int32_t node(int column, int row) const { return node_at[static_cast<std::size_t>(row) * kColumns + column]; }
+  std::int32_t node(int column, int row) const {
+    return node_at[static_cast<std::size_t>(row) * kColumns + column];
+  }
   // The nearest node that a street reaches.
   std::int32_t nearest(Spot spot) const;
 };
@@ -30,12 +32,13 @@ Point to_point(Spot spot);
 Spot to_spot(Point point);
 
 inline constexpr Spot kOldGate{5900, 4760};
+inline constexpr const char* kGateStreet = "Gate Street";
 bool in_old_town(Spot spot);
 bool in_park(Spot spot);
 bool in_water(Spot spot);
 
-// Fills nodes, edges and streets of `city`. Every node can be reached from every other on foot; the edges open to
-// bicycles, and those open to cars, each form one strongly connected network.
+// Fills nodes, edges and streets of `city`. Every node can be reached from every other on foot; the edges
+// open to bicycles, and those open to cars, each form one strongly connected network.
 StreetGrid lay_streets(City& city, Random& random);
 
 }  // namespace tsukai::maps
