@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,6 +91,7 @@ LineReader::~LineReader() {
 LineReader::LineReader(LineReader&&) noexcept = default;
 LineReader& LineReader::operator=(LineReader&&) noexcept = default;
 void LineReader::close() { state_->close(); }
+bool LineReader::ended() const { return state_->ended; }
 
 Task<std::optional<std::string>> LineReader::next() {
   auto state = state_;
@@ -130,7 +132,10 @@ Task<std::optional<std::string>> LineReader::next_chunk() {
     state->buffer.clear();
     state->start = state->seen = 0;
     TSUKAI_CO_TRY(const bool more, co_await read_more(state));
-    if (!more) co_return std::optional<std::string>();
+    if (!more) {
+      state->ended = true;
+      co_return std::optional<std::string>();
+    }
   }
   std::string chunk = state->buffer.substr(state->start);
   state->buffer.clear();
@@ -202,7 +207,15 @@ struct LineWriter::State : std::enable_shared_from_this<LineWriter::State> {
 };
 
 LineWriter::LineWriter(asio::any_io_executor executor, int fd)
-    : state_(std::make_shared<State>(std::move(executor), fd)) {}
+    : state_(std::make_shared<State>(std::move(executor), fd)) {
+  // A reader that is gone shall be an error of push(), not the end of this process.
+  static const bool ignored = [] {
+    struct sigaction now{};
+    if (::sigaction(SIGPIPE, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
+    return true;
+  }();
+  (void)ignored;
+}
 LineWriter::~LineWriter() {
   if (state_) state_->close();
 }

@@ -25,6 +25,8 @@ class LineReader {
   Task<std::optional<std::string>> next();
   // What was read at once, at most 64 KiB, without looking for line ends; nullopt at end of file.
   Task<std::optional<std::string>> next_chunk();
+  // True once end of file was read.
+  bool ended() const;
   // Ends a pending next() with kCancelled and closes the descriptor.
   void close();
 

@@ -28,8 +28,9 @@ struct ServerConfig {
   std::map<std::string, std::string> headers;
 
   std::chrono::milliseconds start_timeout{10'000};
-  std::chrono::milliseconds call_timeout{60'000};
-  bool trusted = false;  // Believe its annotations.
+  std::chrono::milliseconds call_timeout{60'000};       // Without an answer or progress.
+  std::chrono::milliseconds call_timeout_max{600'000};  // Whatever progress says.
+  bool trusted = false;                                 // Believe its annotations.
 };
 
 // Parses one member of `mcpServers`. `${NAME}` in values is replaced from the environment; an unset name is
