@@ -14,11 +14,12 @@ namespace {
 
 constexpr int kSchemaDepthMax = 64;
 
-// Rewrites 2020-12 spellings into draft-07 ones, which valijson knows: $defs -> definitions, prefixItems -> items,
-// items beside prefixItems -> additionalItems. References follow.
+// Rewrites 2020-12 spellings into draft-07 ones, which valijson knows: $defs -> definitions, prefixItems ->
+// items, items beside prefixItems -> additionalItems. References follow.
 Result<Json> to_draft7(const Json& schema, int depth) {
   if (depth > kSchemaDepthMax) {
-    return fail(Code::kInvalidArgument, fmt::format("the schema is nested deeper than {} levels", kSchemaDepthMax));
+    return fail(Code::kInvalidArgument,
+                fmt::format("the schema is nested deeper than {} levels", kSchemaDepthMax));
   }
   if (schema.is_array()) {
     Json out = Json::array();
@@ -40,19 +41,27 @@ Result<Json> to_draft7(const Json& schema, int depth) {
     if (key == "$ref" && value.is_string()) {
       auto reference = value.get<std::string>();
       if (reference.empty() || reference.front() != '#') {
-        return fail(Code::kUnsupported, fmt::format("$ref \"{}\" leaves the schema; only references that start with # are followed", reference));
+        return fail(
+            Code::kUnsupported,
+            fmt::format("$ref \"{}\" leaves the schema; only references that start with # are followed",
+                        reference));
       }
-      for (auto at = reference.find("/$defs/"); at != std::string::npos; at = reference.find("/$defs/", at + 1)) {
+      for (auto at = reference.find("/$defs/"); at != std::string::npos;
+           at = reference.find("/$defs/", at + 1)) {
         reference.replace(at, 7, "/definitions/");
       }
       out[key] = reference;
       continue;
     }
     TSUKAI_TRY(auto rewritten, to_draft7(value, depth + 1));
-    if (key == "$defs") out["definitions"] = std::move(rewritten);
-    else if (key == "prefixItems") out["items"] = std::move(rewritten);
-    else if (key == "items" && tuple) out["additionalItems"] = std::move(rewritten);
-    else out[key] = std::move(rewritten);
+    if (key == "$defs")
+      out["definitions"] = std::move(rewritten);
+    else if (key == "prefixItems")
+      out["items"] = std::move(rewritten);
+    else if (key == "items" && tuple)
+      out["additionalItems"] = std::move(rewritten);
+    else
+      out[key] = std::move(rewritten);
   }
   return out;
 }
