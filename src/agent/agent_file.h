@@ -20,9 +20,9 @@ struct PolicyRule {
 };
 
 struct Budget {
-  std::int64_t steps = 24;        // Model calls.
+  std::int64_t steps = 24;  // Model calls.
   std::int64_t tool_calls = 40;
-  std::int64_t tokens = 60'000;   // Prefilled + generated.
+  std::int64_t tokens = 60'000;  // Prefilled + generated.
   std::int64_t seconds = 300;
 };
 
@@ -31,7 +31,8 @@ struct AgentFile {
   std::string name;
   std::string model;  // "PATH.gguf" ...; resolved against the file's folder when relative
   infer::ToolChoice tool_choice = infer::ToolChoice::kAuto;
-  bool tool_choice_first_only = false;  // `tool_choice: required-first`: required on the first step, auto afterwards
+  bool tool_choice_first_only =
+      false;  // `tool_choice: required-first`: required on the first step, auto afterwards
   std::string instructions;
   std::vector<mcp::ServerConfig> servers;  // In the order of the file.
   std::vector<std::string> tools;          // `tools:`: only these, as server.tool globs; empty: all
@@ -44,8 +45,8 @@ struct AgentFile {
   std::size_t tokens_per_step = 512;
 };
 
-// Reads and checks the whole file. kNotFound; kInvalidArgument whose message lists every mistake found, a line each, as
-// "FILE:LINE:COLUMN: what is wrong (nearest valid key)".
+// Reads and checks the whole file. kNotFound; kInvalidArgument whose message lists every mistake found, a
+// line each, as "FILE:LINE:COLUMN: what is wrong (nearest valid key)".
 Result<AgentFile> load_agent_file(const std::string& path);
 Result<AgentFile> parse_agent_file(std::string_view yaml, const std::string& path);
 

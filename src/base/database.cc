@@ -97,7 +97,11 @@ Statement& Statement::bind_null(int index) {
 Result<bool> Statement::step() {
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
-  if (code == SQLITE_DONE) return false;
+  if (code == SQLITE_DONE) {
+    // Without a reset, the next bind would be refused as misuse.
+    sqlite3_reset(statement_);
+    return false;
+  }
   sqlite3* handle = sqlite3_db_handle(statement_);
   Error error = database_error(handle, sqlite3_extended_errcode(handle), "database");
   sqlite3_reset(statement_);
@@ -107,10 +111,7 @@ Result<bool> Statement::step() {
 Result<void> Statement::run() {
   for (;;) {
     TSUKAI_TRY(const bool row, step());
-    if (!row) {
-      sqlite3_reset(statement_);
-      return {};
-    }
+    if (!row) return {};
   }
 }
 
@@ -244,19 +245,31 @@ Result<void> Database::migrate(std::string_view module, const std::vector<std::s
     return integer_of("SELECT version FROM schema_version WHERE module=?1", module);
   };
   const auto newest = static_cast<std::int64_t>(migrations.size());
-  TSUKAI_TRY(const std::int64_t version, version_now());
-  if (version > newest) {
+  // One snapshot for all looks: another process may be creating the tables at this moment.
+  auto version_in_snapshot = [&]() -> Result<std::int64_t> {
+    TSUKAI_TRY_VOID(execute("BEGIN"));
+    auto version = version_now();
+    (void)execute("ROLLBACK");  // Nothing was written; there is nothing that could fail to be undone.
+    return version;
+  };
+  auto newer = [&](std::int64_t version) {
     return fail(Code::kUnsupported,
                 fmt::format("{} was written by a newer tsukai ({} schema {}, this one knows {})", state_->path, module,
                             version, newest),
                 "upgrade tsukai");
-  }
+  };
+  TSUKAI_TRY(const std::int64_t version, version_in_snapshot());
+  if (version > newest) return newer(version);
   if (version == newest) return {};
   return write([&]() -> Result<void> {
-    TSUKAI_TRY_VOID(execute(fmt::format("PRAGMA application_id={}", kApplicationId)));
-    TSUKAI_TRY_VOID(execute("CREATE TABLE IF NOT EXISTS schema_version(module TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"));
     // Another process may have migrated between the look above and the lock.
     TSUKAI_TRY(const std::int64_t now, version_now());
+    if (now > newest) return newer(now);
+    if (now == newest) return {};
+    TSUKAI_TRY_VOID(execute(fmt::format("PRAGMA application_id={}", kApplicationId)));
+    TSUKAI_TRY_VOID(
+        execute("CREATE TABLE IF NOT EXISTS schema_version(module TEXT PRIMARY KEY, version INTEGER NOT "
+                "NULL) STRICT"));
     for (auto step = static_cast<std::size_t>(now); step < migrations.size(); ++step) {
       if (auto done = execute(migrations[step]); !done) {
         return fail(std::move(done).error().in(fmt::format("migrate {} of {} to schema {}", module, state_->path, step + 1)));

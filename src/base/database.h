@@ -30,7 +30,7 @@ class Statement {
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
 
-  // True: a row is ready. False: done. The statement is reset by the next bind-and-step after done.
+  // True: a row is ready. False: done, and the statement is ready to be bound and stepped again (bindings stay).
   Result<bool> step();
   // Steps to the end, for statements that give no rows.
   Result<void> run();
@@ -55,9 +55,10 @@ struct DatabaseOptions {
 };
 
 // One connection: WAL, synchronous=FULL, foreign keys, defensive settings. Use it from one thread at a time.
-// Debian 12's SQLite 3.40 can corrupt a WAL when two connections write or checkpoint at once (sqlite.org/wal.html,
-// "WAL-reset bug"). So every write goes through write(), which holds an exclusive lock on `PATH.lock` across processes,
-// automatic checkpoints are off, and closing never checkpoints; checkpoint() takes the same lock.
+// Debian 12's SQLite 3.40 can corrupt a WAL when two connections write or checkpoint at once
+// (sqlite.org/wal.html, "WAL-reset bug"). So every write goes through write(), which holds an exclusive lock
+// on `PATH.lock` across processes, automatic checkpoints are off, and closing never checkpoints; checkpoint()
+// takes the same lock.
 class Database {
  public:
   // kNotFound, kCorrupt ("not a database"), kTransport for I/O. ":memory:" is allowed and takes no lock.
@@ -70,16 +71,17 @@ class Database {
   // Runs statements that give no rows, several at once.
   Result<void> execute(const std::string& sql);
 
-  // BEGIN IMMEDIATE, `body`, COMMIT, under the cross-process lock; rolls back when `body` fails. Durable on return.
-  // Checkpoints afterwards, still under the lock, when the WAL has grown beyond kWalPagesMax.
+  // BEGIN IMMEDIATE, `body`, COMMIT, under the cross-process lock; rolls back when `body` fails. Durable on
+  // return. Checkpoints afterwards, still under the lock, when the WAL has grown beyond kWalPagesMax.
   Result<void> write(const std::function<Result<void>()>& body);
 
   // Copies the WAL into the database file and truncates it, under the lock.
   Result<void> checkpoint();
 
-  // Brings the tables of one module ("journal", "memory") up to date: runs migrations[version..] in one transaction and
-  // notes the new version in table schema_version. Modules share a file without knowing each other.
-  // kUnsupported when the file is newer than this program, kInvalidArgument when it belongs to another program.
+  // Brings the tables of one module ("journal", "memory") up to date: runs migrations[version..] in one
+  // transaction and notes the new version in table schema_version. Modules share a file without knowing each
+  // other. kUnsupported when the file is newer than this program, kInvalidArgument when it belongs to another
+  // program.
   Result<void> migrate(std::string_view module, const std::vector<std::string>& migrations);
 
   std::int64_t last_insert_id() const;

@@ -15,12 +15,13 @@ namespace {
 
 constexpr int kSchemaDepthMax = 64;
 
-// Rewrites 2020-12 spellings into draft-07 ones, which valijson knows: $defs -> definitions, prefixItems -> items,
-// items beside prefixItems -> additionalItems. References follow. OpenAPI's nullable adds "null" to the type.
+// Rewrites 2020-12 spellings into draft-07 ones, which valijson knows: $defs -> definitions, prefixItems ->
+// items, items beside prefixItems -> additionalItems. References follow.
 // `named`: the keys of `schema` are names that somebody gave (of properties, of definitions), not keywords.
 Result<Json> to_draft7(const Json& schema, int depth, bool named = false) {
   if (depth > kSchemaDepthMax) {
-    return fail(Code::kInvalidArgument, fmt::format("the schema is nested deeper than {} levels", kSchemaDepthMax));
+    return fail(Code::kInvalidArgument,
+                fmt::format("the schema is nested deeper than {} levels", kSchemaDepthMax));
   }
   if (schema.is_array()) {
     Json out = Json::array();
@@ -47,26 +48,35 @@ Result<Json> to_draft7(const Json& schema, int depth, bool named = false) {
     if (key == "$ref" && value.is_string()) {
       auto reference = value.get<std::string>();
       if (reference.empty() || reference.front() != '#') {
-        return fail(Code::kUnsupported, fmt::format("$ref \"{}\" leaves the schema; only references that start with # are followed", reference));
+        return fail(
+            Code::kUnsupported,
+            fmt::format("$ref \"{}\" leaves the schema; only references that start with # are followed",
+                        reference));
       }
-      for (auto at = reference.find("/$defs/"); at != std::string::npos; at = reference.find("/$defs/", at + 1)) {
+      for (auto at = reference.find("/$defs/"); at != std::string::npos;
+           at = reference.find("/$defs/", at + 1)) {
         reference.replace(at, 7, "/definitions/");
       }
       out[key] = reference;
       continue;
     }
     if (key == "nullable") continue;
-    const bool names = key == "properties" || key == "patternProperties" || key == "$defs" || key == "definitions" ||
-                       key == "dependentSchemas" || key == "dependencies";
+    const bool names = key == "properties" || key == "patternProperties" || key == "$defs" ||
+                       key == "definitions" || key == "dependentSchemas" || key == "dependencies";
     TSUKAI_TRY(auto rewritten, to_draft7(value, depth + 1, names && value.is_object()));
-    if (key == "$defs") out["definitions"] = std::move(rewritten);
-    else if (key == "prefixItems") out["items"] = std::move(rewritten);
-    else if (key == "items" && tuple) out["additionalItems"] = std::move(rewritten);
-    else out[key] = std::move(rewritten);
+    if (key == "$defs")
+      out["definitions"] = std::move(rewritten);
+    else if (key == "prefixItems")
+      out["items"] = std::move(rewritten);
+    else if (key == "items" && tuple)
+      out["additionalItems"] = std::move(rewritten);
+    else
+      out[key] = std::move(rewritten);
   }
   if (!named && schema.contains("nullable") && schema["nullable"] == true && out.contains("type")) {
     if (!out["type"].is_array()) out["type"] = Json::array({out["type"]});
-    if (std::find(out["type"].begin(), out["type"].end(), "null") == out["type"].end()) out["type"].push_back("null");
+    if (std::find(out["type"].begin(), out["type"].end(), "null") == out["type"].end())
+      out["type"].push_back("null");
   }
   return out;
 }

@@ -27,10 +27,10 @@ struct Episode {
   std::int64_t id = 0;
   Scope scope;
   std::string run_id;
-  std::int64_t at_ms = 0;   // Wall clock.
-  std::string task;         // What was asked, verbatim.
-  std::string outcome;      // What was answered, verbatim.
-  JsonValue details;        // Tools used and their arguments, totals: for people and export.
+  std::int64_t at_ms = 0;  // Wall clock.
+  std::string task;        // What was asked, verbatim.
+  std::string outcome;     // What was answered, verbatim.
+  JsonValue details;       // Tools used and their arguments, totals: for people and export.
 };
 
 struct Recalled {
@@ -45,10 +45,12 @@ class Memory {
   static Result<std::unique_ptr<Memory>> open(Database& database, const Clock& clock);
   virtual ~Memory() = default;
 
-  // Durable on return. Adding the episode of a run that already has one changes nothing and returns the old id.
+  // Durable on return. Adding the episode of a run that already has one changes nothing and returns the old
+  // id.
   virtual Result<std::int64_t> add(Episode episode) = 0;
   // The best matches of the set keys of `scope`; deterministic order (score, then newest, then id).
-  virtual Result<std::vector<Recalled>> search(std::string_view query, const Scope& scope, std::size_t count) = 0;
+  virtual Result<std::vector<Recalled>> search(std::string_view query, const Scope& scope,
+                                               std::size_t count) = 0;
   // Newest first.
   virtual Result<std::vector<Episode>> list(const Scope& scope, std::size_t count, std::size_t offset) = 0;
   virtual Result<std::optional<Episode>> get(std::int64_t id) = 0;

@@ -43,11 +43,12 @@ function(tsukai_program NAME)
 endfunction()
 
 # tsukai_tests(FOLDER [DEPENDS ...])
-# tests/FOLDER/*_test.cc form the program test_FOLDER; ctest runs it file by file. A file *_slow_test.cc is labelled
+# tests/FOLDER/*_test.cc (and tests/FOLDER_test.cc) form the program test_FOLDER; ctest runs it file by file. A file *_slow_test.cc is labelled
 # slow, *_net_test.cc net (a package registry is asked), *_gpu_test.cc gpu; all others fast.
 function(tsukai_tests FOLDER)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
-  file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${FOLDER}/*_test.cc)
+  file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${FOLDER}/*_test.cc
+       ${PROJECT_SOURCE_DIR}/tests/${FOLDER}_test.cc)
   if(NOT SOURCES)
     return()
   endif()

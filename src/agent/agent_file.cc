@@ -1,0 +1,299 @@
+#include "agent/agent_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "agent/agent_file_reader.h"
+#include "base/json_schema.h"
+#include "base/text.h"
+
+namespace tsukai::agent {
+namespace {
+
+constexpr std::size_t kServersMax = 64;
+constexpr std::size_t kNameLettersMax = 64;
+constexpr std::int64_t kStepsMax = 10'000;
+constexpr std::int64_t kTokensMax = 1'000'000'000;
+constexpr std::int64_t kSecondsMax = 30 * 24 * 3600;
+constexpr std::int64_t kRecallMax = 100;
+constexpr std::int64_t kTokensPerStepMax = 1'000'000;
+
+bool plain_name(std::string_view name) {
+  return !name.empty() && name.size() <= kNameLettersMax && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+// `path` against the folder of the agent file.
+std::string beside(const std::string& file, const std::string& path) {
+  const std::filesystem::path given(path);
+  if (given.is_absolute() || path.empty()) return path;
+  return (std::filesystem::path(file).parent_path() / given).lexically_normal().string();
+}
+
+void read_server(MappingReader& servers, const YamlNode& key, const YamlNode& value, AgentFile& file) {
+  const std::string& name = key.scalar;
+  // Models see server__tool, so the name must leave that readable.
+  if (!plain_name(name) || name.find("__") != std::string::npos) {
+    servers.mistake(
+        key.place,
+        fmt::format("a server's name is letters, digits, - and single _, at most {}; \"{}\" is not",
+                    kNameLettersMax, shortened(name, 80)));
+    return;
+  }
+  if (value.kind != YamlNode::Kind::kMapping) {
+    servers.mistake(
+        value.place,
+        fmt::format("\"servers.{}\" must be a mapping such as {{command: …}}, not {}", name, kind_of(value)));
+    return;
+  }
+  auto config = mcp::parse_server_config(name, to_json(value, servers.mistakes()));
+  if (!config) {
+    // The message names the key it is about: point there.
+    Place place = key.place;
+    for (const auto& [member, unused] : value.members) {
+      if (config.error().message().find('"' + member.scalar + '"') != std::string::npos) {
+        place = member.place;
+        break;
+      }
+    }
+    servers.mistake(place, config.error().text());
+    return;
+  }
+  if (config->command.find('/') != std::string::npos) config->command = beside(file.path, config->command);
+  config->cwd = beside(file.path, config->cwd);
+  file.servers.push_back(std::move(*config));
+}
+
+void read_servers(MappingReader& top, AgentFile& file) {
+  const YamlNode* node = top.get("servers");
+  if (node == nullptr) return;
+  MappingReader servers(*node, "servers", top.mistakes());
+  if (node->members.size() > kServersMax) {
+    servers.mistake(node->place, fmt::format("at most {} servers", kServersMax));
+    return;
+  }
+  for (const auto& [key, value] : node->members) read_server(servers, key, value, file);
+}
+
+// A rule or a tools entry that can match nothing is a slip with consequences: the server it names must exist.
+void check_pattern(MappingReader& top, const std::string& pattern, Place place) {
+  static constexpr std::string_view kWildcards = "*?[";
+  const auto dot = pattern.find('.');
+  if (dot == std::string::npos && pattern.find_first_of(kWildcards) == std::string::npos) {
+    top.mistake(place, fmt::format("\"{}\" names no tool: write server.tool, where * stands for anything",
+                                   shortened(pattern, 80)));
+    return;
+  }
+  const std::string server = pattern.substr(0, dot);
+  if (server.find_first_of(kWildcards) != std::string::npos) return;
+  std::vector<std::string> names;
+  for (const auto& [key, value] : top.node().members) {
+    if (key.scalar != "servers") continue;
+    for (const auto& [name, config] : value.members) names.push_back(name.scalar);
+  }
+  if (std::find(names.begin(), names.end(), server) != names.end()) return;
+  const std::string nearest = nearest_name(server, names);
+  top.mistake(place, fmt::format("\"{}\": there is no server \"{}\"{}", pattern, server,
+                                 nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
+}
+
+void read_policy(MappingReader& top, AgentFile& file) {
+  const YamlNode* node = top.get("policy");
+  if (node == nullptr) return;
+  if (node->kind != YamlNode::Kind::kSequence) {
+    top.mistake(node->place,
+                fmt::format("\"policy\" must be a list of rules such as `- allow: \"maps.*\"`, not {}",
+                            kind_of(*node)));
+    return;
+  }
+  for (const YamlNode& item : node->items) {
+    MappingReader rule(item, "policy", top.mistakes());
+    if (item.kind != YamlNode::Kind::kMapping) continue;
+    const std::pair<const char*, PolicyRule::Action> actions[] = {{"allow", PolicyRule::Action::kAllow},
+                                                                  {"deny", PolicyRule::Action::kDeny}};
+    int found = 0;
+    for (const auto& [key, action] : actions) {
+      const auto pattern = rule.string(key);
+      if (!pattern) continue;
+      ++found;
+      check_pattern(top, *pattern, rule.get(key)->place);
+      file.policy.push_back({action, *pattern, rule.key_place(key).line});
+    }
+    rule.refuse("ask", "\"ask\": this build can't ask a person yet; use allow or deny");
+    rule.refuse("when", "\"when\": this build has no conditions yet; use rules without them");
+    const bool has_ask = std::any_of(item.members.begin(), item.members.end(),
+                                     [](const auto& member) { return member.key.scalar == "ask"; });
+    if (found > 1) rule.mistake(item.place, "a rule is either allow or deny");
+    if (found == 0 && !has_ask && item.members.empty())
+      rule.mistake(item.place, "a rule needs allow or deny");
+    rule.done();
+  }
+}
+
+void read_memory(MappingReader& top, AgentFile& file) {
+  top.mapping("memory", [&](MappingReader& memory) {
+    static const std::vector<std::string> kKeys = {"tenant", "user", "agent", "session"};
+    if (memory.get("scope") == nullptr) file.memory_scope = {"user"};
+    for (const auto& [key, place] : memory.strings("scope")) {
+      if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end()) {
+        const std::string nearest = nearest_name(key, kKeys);
+        memory.mistake(
+            place, fmt::format("\"memory.scope\" takes tenant, user, agent and session, not \"{}\"{}", key,
+                               nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
+      } else if (std::find(file.memory_scope.begin(), file.memory_scope.end(), key) !=
+                 file.memory_scope.end()) {
+        memory.mistake(place, fmt::format("\"{}\" stands here twice", key));
+      } else {
+        file.memory_scope.push_back(key);
+      }
+    }
+    file.memory_recall = static_cast<std::size_t>(memory.integer("recall", {0, kRecallMax}).value_or(8));
+  });
+}
+
+void read_budget(MappingReader& top, Budget& budget) {
+  top.mapping("budget", [&](MappingReader& map) {
+    budget.steps = map.integer("steps", {1, kStepsMax}).value_or(budget.steps);
+    budget.tool_calls = map.integer("tool_calls", {0, kStepsMax}).value_or(budget.tool_calls);
+    budget.tokens = map.integer("tokens", {1, kTokensMax}).value_or(budget.tokens);
+    budget.seconds = map.integer("seconds", {1, kSecondsMax}).value_or(budget.seconds);
+    map.refuse("usd", "\"budget.usd\": this build runs local models alone, which cost no money; use tokens");
+  });
+}
+
+void read_sampling(MappingReader& top, infer::Sampling& sampling) {
+  top.mapping("sampling", [&](MappingReader& map) {
+    auto real = [&](const char* key, RealRange range, float& value) {
+      if (auto given = map.real(key, range)) value = static_cast<float>(*given);
+    };
+    real("temperature", {0, 10}, sampling.temperature);
+    real("top_p", {0, 1}, sampling.top_p);
+    real("min_p", {0, 1}, sampling.min_p);
+    real("repetition_penalty", {0.1, 10}, sampling.repetition_penalty);
+    real("presence_penalty", {-10, 10}, sampling.presence_penalty);
+    real("frequency_penalty", {-10, 10}, sampling.frequency_penalty);
+    if (auto top_k = map.integer("top_k", {0, 1'000'000})) sampling.top_k = static_cast<int>(*top_k);
+    if (auto seed = map.integer("seed", {0, INT64_MAX})) sampling.seed = static_cast<std::uint64_t>(*seed);
+  });
+}
+
+void read_output(MappingReader& top, AgentFile& file) {
+  top.mapping("output", [&](MappingReader& output) {
+    const YamlNode* node = output.get("schema");
+    if (node == nullptr) {
+      output.mistake(output.node().place, "\"output\" needs a \"schema\"");
+      return;
+    }
+    Json schema = to_json(*node, output.mistakes());
+    if (!schema.is_object()) {
+      output.mistake(node->place, fmt::format("\"output.schema\" must be a JSON Schema (a mapping), not {}",
+                                              kind_of(*node)));
+      return;
+    }
+    if (auto compiled = JsonSchema::compile(schema); !compiled) {
+      output.mistake(node->place,
+                     fmt::format("\"output.schema\" is no JSON Schema: {}", compiled.error().message()));
+      return;
+    }
+    file.output_schema = JsonValue(std::move(schema));
+  });
+}
+
+void read_model(MappingReader& top, AgentFile& file) {
+  const auto model = top.string("model");
+  if (!model) {
+    if (top.get("model") == nullptr)
+      top.mistake(top.node().place, "\"model\" is missing, for example `model: weights.gguf`");
+    return;
+  }
+  if (trimmed(*model).empty()) {
+    top.mistake(top.get("model")->place, "\"model\" is empty");
+    return;
+  }
+  // Names (`bundled`, `smollm2`, `openai:MODEL@URL`) stay as written; what they mean is for whoever opens the
+  // model.
+  const bool is_path =
+      model->ends_with(".gguf") || (model->find('/') != std::string::npos && !model->starts_with("openai:"));
+  file.model = is_path ? beside(file.path, *model) : *model;
+}
+
+void read_tool_choice(MappingReader& top, AgentFile& file) {
+  const auto choice = top.choice("tool_choice", {"auto", "required", "none", "required-first"});
+  if (!choice) return;
+  static constexpr infer::ToolChoice kChoices[] = {infer::ToolChoice::kAuto, infer::ToolChoice::kRequired,
+                                                   infer::ToolChoice::kNone, infer::ToolChoice::kRequired};
+  file.tool_choice = kChoices[*choice];
+  file.tool_choice_first_only = *choice == 3;
+}
+
+void read_top(MappingReader& top, AgentFile& file) {
+  file.name = std::filesystem::path(file.path).stem().string();
+  if (const auto name = top.string("name")) {
+    file.name = *name;
+    if (!plain_name(*name)) {
+      top.mistake(top.get("name")->place,
+                  fmt::format("\"name\" is letters, digits, - and _, at most {}", kNameLettersMax));
+    }
+  }
+  read_model(top, file);
+  read_tool_choice(top, file);
+  file.instructions = top.string("instructions").value_or("");
+  read_servers(top, file);
+  for (const auto& [pattern, place] : top.strings("tools")) {
+    check_pattern(top, pattern, place);
+    file.tools.push_back(pattern);
+  }
+  if (top.choice("planner", {"react"})) {
+  }  // The one there is; others are named by the message.
+  read_memory(top, file);
+  read_budget(top, file.budget);
+  read_policy(top, file);
+  read_output(top, file);
+  read_sampling(top, file.sampling);
+  file.tokens_per_step =
+      static_cast<std::size_t>(top.integer("tokens_per_step", {1, kTokensPerStepMax})
+                                   .value_or(static_cast<std::int64_t>(file.tokens_per_step)));
+  top.done();
+}
+
+}  // namespace
+
+Result<AgentFile> parse_agent_file(std::string_view yaml, const std::string& path) {
+  AgentFile file;
+  file.path = path;
+  Mistakes mistakes(path.empty() ? "agent file" : path);
+  const auto root = parse_yaml(yaml, mistakes);
+  if (root) {
+    MappingReader top(*root, "", mistakes);
+    if (root->kind == YamlNode::Kind::kMapping) read_top(top, file);
+  }
+  if (!mistakes.empty()) return fail(Code::kInvalidArgument, mistakes.text());
+  return file;
+}
+
+Result<AgentFile> load_agent_file(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) {
+    return fail(Code::kNotFound, fmt::format("there is no agent file {}", path), "check the path");
+  }
+  if (!std::filesystem::is_regular_file(status)) {
+    return fail(Code::kInvalidArgument, fmt::format("{} is not a file", path),
+                "give the path of an agent file (YAML)");
+  }
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(Code::kDenied, fmt::format("{} can't be read", path), "check the file's permissions");
+  // One byte beyond the limit is enough to know.
+  std::string yaml(kAgentFileBytesMax + 1, '\0');
+  in.read(yaml.data(), static_cast<std::streamsize>(yaml.size()));
+  yaml.resize(static_cast<std::size_t>(in.gcount()));
+  return parse_agent_file(yaml, path);
+}
+
+}  // namespace tsukai::agent

@@ -1,0 +1,234 @@
+#include "agent/journal.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/journal_chain.h"
+#include "agent/journal_sqlite.h"
+#include "base/random.h"
+#include "base/text.h"
+
+namespace tsukai::agent {
+namespace {
+
+constexpr std::size_t kRunIdLetters = 12;  // 60 bits
+constexpr std::size_t kSaltLetters = 26;   // 130 bits
+
+}  // namespace
+
+const std::vector<std::string>& journal_migrations() {
+  static const std::vector<std::string> steps = {
+      R"sql(
+CREATE TABLE run(
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  agent TEXT NOT NULL, task TEXT NOT NULL, user TEXT NOT NULL,
+  state TEXT NOT NULL CHECK(state IN ('running', 'done', 'failed', 'stopped', 'waiting', 'cancelled')),
+  started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  head TEXT NOT NULL,
+  answer TEXT NOT NULL,
+  totals TEXT NOT NULL
+) STRICT;
+CREATE INDEX run_by_state ON run(state, n);
+CREATE TABLE payload(
+  id INTEGER PRIMARY KEY,
+  salt TEXT NOT NULL,
+  body TEXT
+) STRICT;
+CREATE TABLE journal(
+  run_id TEXT NOT NULL REFERENCES run(id),
+  seq INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  step_key TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  payload_id INTEGER NOT NULL REFERENCES payload(id),
+  payload_sha256 TEXT NOT NULL,
+  prev_hash TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  PRIMARY KEY(run_id, seq)
+) STRICT, WITHOUT ROWID;
+)sql"};
+  return steps;
+}
+
+Result<std::unique_ptr<Journal>> Journal::open(Database& database, const Clock& clock) {
+  if (auto done = database.migrate("journal", journal_migrations()); !done) {
+    return fail(std::move(done).error().in("open journal"));
+  }
+  return std::unique_ptr<Journal>(std::make_unique<SqliteJournal>(database, clock));
+}
+
+Result<Statement*> SqliteJournal::prepared(const char* sql) {
+  for (auto& [text, statement] : statements_) {
+    if (text == sql) {
+      statement.reset();
+      return &statement;
+    }
+  }
+  TSUKAI_TRY(auto statement, database_.prepare(sql));
+  // A few dozen texts exist; the vector is reserved so that pointers into it stay good.
+  if (statements_.capacity() == 0) statements_.reserve(64);
+  TSUKAI_CHECK(statements_.size() < statements_.capacity(), "more statements than reserved");
+  statements_.emplace_back(sql, std::move(statement));
+  return &statements_.back().second;
+}
+
+Result<SqliteJournal::Head> SqliteJournal::head_of(const std::string& run) {
+  static constexpr char kSql[] = "SELECT state, rows, head FROM run WHERE id=?1";
+  TSUKAI_TRY(auto* row, prepared(kSql));
+  row->bind(1, run);
+  TSUKAI_TRY(const bool found, row->step());
+  if (!found) return fail(Code::kNotFound, fmt::format("there is no run {}", run));
+  const auto state = run_state_named(row->text(0));
+  if (!state)
+    return fail(Code::kCorrupt, fmt::format("run {} is in the unknown state \"{}\"", run, row->text(0)));
+  Head head{*state, row->integer(1), row->text(2)};
+  row->reset();
+  return head;
+}
+
+Result<Row> SqliteJournal::insert_row(const std::string& run, Head& head, const Draft& draft) {
+  if (draft.body.size() > kPayloadBytesMax) {
+    return fail(Code::kExhausted, fmt::format("a payload of {} bytes is over the limit of {}",
+                                              draft.body.size(), kPayloadBytesMax));
+  }
+  if (draft.step_key.size() > kStepKeyBytesMax || !valid_utf8(draft.step_key)) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("a step key is UTF-8 of at most {} bytes", kStepKeyBytesMax));
+  }
+  if (head.rows >= kRowsPerRunMax) {
+    return fail(Code::kExhausted,
+                fmt::format("run {} has reached the limit of {} journal rows", run, kRowsPerRunMax));
+  }
+  const std::string salt = random_id(kSaltLetters);
+  static constexpr char kPayload[] = "INSERT INTO payload(salt, body) VALUES(?1, ?2)";
+  TSUKAI_TRY(auto* payload, prepared(kPayload));
+  TSUKAI_TRY_VOID(payload->bind(1, salt).bind(2, draft.body).run());
+
+  Row row;
+  row.seq = head.rows + 1;
+  row.kind = draft.kind;
+  row.step_key = draft.step_key;
+  row.attempt = draft.attempt;
+  row.at_ms = clock_.wall_ms();
+  row.payload_sha256 = payload_hash(salt, draft.body);
+  row.prev_hash = head.hash;
+  row.hash = row_hash(run, row, name(row.kind));
+  static constexpr char kJournal[] =
+      "INSERT INTO journal(run_id, seq, kind, step_key, attempt, at_ms, payload_id, payload_sha256, "
+      "prev_hash, hash) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+  TSUKAI_TRY(auto* journal, prepared(kJournal));
+  journal->bind(1, run).bind(2, row.seq).bind(3, name(row.kind)).bind(4, row.step_key);
+  journal->bind(5, static_cast<std::int64_t>(row.attempt))
+      .bind(6, row.at_ms)
+      .bind(7, database_.last_insert_id());
+  journal->bind(8, row.payload_sha256).bind(9, row.prev_hash).bind(10, row.hash);
+  TSUKAI_TRY_VOID(journal->run());
+  head.rows = row.seq;
+  head.hash = row.hash;
+  return row;
+}
+
+Result<void> SqliteJournal::store_head(const std::string& run, const Head& head) {
+  static constexpr char kSql[] = "UPDATE run SET rows=?2, head=?3 WHERE id=?1";
+  TSUKAI_TRY(auto* update, prepared(kSql));
+  return update->bind(1, run).bind(2, head.rows).bind(3, head.hash).run();
+}
+
+Result<std::string> SqliteJournal::start_run(std::string agent, std::string task, std::string user,
+                                             const Json& payload) {
+  const std::string id = random_id(kRunIdLetters);
+  // What the columns hold must be what the chain vouches for, to the byte.
+  agent = repaired_utf8(agent);
+  task = repaired_utf8(task);
+  user = repaired_utf8(user);
+  auto written = database_.write([&]() -> Result<void> {
+    const std::int64_t now_ms = clock_.wall_ms();
+    static constexpr char kSql[] =
+        "INSERT INTO run(id, agent, task, user, state, started_ms, ended_ms, rows, head, answer, totals) "
+        "VALUES(?1, ?2, ?3, ?4, 'running', ?5, 0, 0, ?6, '', '{}')";
+    TSUKAI_TRY(auto* insert, prepared(kSql));
+    Head head{RunState::kRunning, 0, chain_start(id)};
+    insert->bind(1, id).bind(2, agent).bind(3, task).bind(4, user).bind(5, now_ms).bind(6, head.hash);
+    TSUKAI_TRY_VOID(insert->run());
+    const Json columns = {{"agent", agent}, {"task", task}, {"user", user}, {"started_ms", now_ms}};
+    TSUKAI_TRY_VOID(insert_row(id, head, {Kind::kRunStarted, "", 1, payload_body(payload, columns)}));
+    return store_head(id, head);
+  });
+  if (!written) return fail(std::move(written).error().in("journal: start run"));
+  return id;
+}
+
+Result<std::vector<Row>> SqliteJournal::append_within(const std::string& run,
+                                                      const std::vector<Entry>& entries) {
+  TSUKAI_TRY(Head head, head_of(run));
+  if (head.state != RunState::kRunning && head.state != RunState::kWaiting) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("run {} has ended ({}); nothing can be added", run, name(head.state)));
+  }
+  std::vector<Row> rows;
+  for (const Entry& entry : entries) {
+    if (entry.kind == Kind::kRunStarted || entry.kind == Kind::kRunDone || entry.kind == Kind::kCancelled) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("{} is written by start_run and finish_run alone", name(entry.kind)));
+    }
+    TSUKAI_TRY(
+        Row row,
+        insert_row(run, head, {entry.kind, entry.step_key, entry.attempt, payload_body(*entry.payload)}));
+    row.payload = entry.payload;
+    rows.push_back(std::move(row));
+  }
+  TSUKAI_TRY_VOID(store_head(run, head));
+  return rows;
+}
+
+Result<std::vector<Row>> SqliteJournal::append_all(const std::string& run,
+                                                   const std::vector<Entry>& entries) {
+  std::vector<Row> rows;
+  auto written = database_.write([&]() -> Result<void> {
+    TSUKAI_TRY(rows, append_within(run, entries));
+    return {};
+  });
+  if (!written) return fail(std::move(written).error().in("journal: append"));
+  return rows;
+}
+
+Result<Row> SqliteJournal::append(const std::string& run, Kind kind, std::string step_key, int attempt,
+                                  const Json& payload) {
+  TSUKAI_TRY(auto rows, append_all(run, {Entry{kind, std::move(step_key), attempt, JsonValue(payload)}}));
+  return std::move(rows.front());
+}
+
+Result<void> SqliteJournal::finish_run(const std::string& run, RunState state, const std::string& answer,
+                                       const Json& payload) {
+  if (state == RunState::kRunning || state == RunState::kWaiting) {
+    return fail(Code::kInvalidArgument, fmt::format("\"{}\" is not an end of a run", name(state)));
+  }
+  const std::string text = repaired_utf8(answer);
+  const Json* totals = tsukai::find(payload, "totals");
+  const std::string totals_text = totals == nullptr ? "{}" : print_json(*totals);
+  auto written = database_.write([&]() -> Result<void> {
+    TSUKAI_TRY(Head head, head_of(run));
+    if (head.state != RunState::kRunning && head.state != RunState::kWaiting) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("run {} has already ended ({})", run, name(head.state)));
+    }
+    const std::int64_t now_ms = clock_.wall_ms();
+    const Json columns = {
+        {"state", name(state)}, {"answer", text}, {"ended_ms", now_ms}, {"totals", totals_text}};
+    const Kind kind = state == RunState::kCancelled ? Kind::kCancelled : Kind::kRunDone;
+    TSUKAI_TRY_VOID(insert_row(run, head, {kind, "", 1, payload_body(payload, columns)}));
+    TSUKAI_TRY_VOID(store_head(run, head));
+    static constexpr char kSql[] = "UPDATE run SET state=?2, answer=?3, ended_ms=?4, totals=?5 WHERE id=?1";
+    TSUKAI_TRY(auto* update, prepared(kSql));
+    return update->bind(1, run).bind(2, name(state)).bind(3, text).bind(4, now_ms).bind(5, totals_text).run();
+  });
+  if (!written) return fail(std::move(written).error().in("journal: finish run"));
+  return {};
+}
+
+}  // namespace tsukai::agent

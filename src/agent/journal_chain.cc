@@ -1,0 +1,84 @@
+#include "agent/journal_chain.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/hash.h"
+
+namespace tsukai::agent {
+namespace {
+
+constexpr std::array<std::pair<Kind, std::string_view>, 10> kKinds = {{{Kind::kRunStarted, "RUN_STARTED"},
+                                                                       {Kind::kRecalled, "RECALLED"},
+                                                                       {Kind::kModelIntent, "MODEL_INTENT"},
+                                                                       {Kind::kModelResult, "MODEL_RESULT"},
+                                                                       {Kind::kToolIntent, "TOOL_INTENT"},
+                                                                       {Kind::kToolStarted, "TOOL_STARTED"},
+                                                                       {Kind::kToolResult, "TOOL_RESULT"},
+                                                                       {Kind::kToolUnknown, "TOOL_UNKNOWN"},
+                                                                       {Kind::kCancelled, "CANCELLED"},
+                                                                       {Kind::kRunDone, "RUN_DONE"}}};
+
+}  // namespace
+
+std::string_view name(Kind kind) {
+  for (const auto& [value, text] : kKinds) {
+    if (value == kind) return text;
+  }
+  TSUKAI_CHECK(false, "a kind without a name");
+}
+
+std::optional<Kind> kind_named(std::string_view name) {
+  for (const auto& [value, text] : kKinds) {
+    if (text == name) return value;
+  }
+  return std::nullopt;
+}
+
+std::string_view name(RunState state) {
+  switch (state) {
+    case RunState::kRunning:
+      return "running";
+    case RunState::kDone:
+      return "done";
+    case RunState::kFailed:
+      return "failed";
+    case RunState::kStopped:
+      return "stopped";
+    case RunState::kWaiting:
+      return "waiting";
+    case RunState::kCancelled:
+      return "cancelled";
+  }
+  TSUKAI_CHECK(false, "a run state without a name");
+}
+
+std::optional<RunState> run_state_named(std::string_view text) {
+  for (const RunState state : {RunState::kRunning, RunState::kDone, RunState::kFailed, RunState::kStopped,
+                               RunState::kWaiting, RunState::kCancelled}) {
+    if (name(state) == text) return state;
+  }
+  return std::nullopt;
+}
+
+std::string chain_start(const std::string& run) { return sha256_hex("tsukai run " + run); }
+
+std::string payload_hash(std::string_view salt, std::string_view body) {
+  std::string bytes(salt);
+  bytes += '\n';
+  bytes += body;
+  return sha256_hex(bytes);
+}
+
+std::string row_hash(const std::string& run, const Row& row, std::string_view kind_text) {
+  return sha256_hex(print_json(Json::array(
+      {run, row.seq, kind_text, row.step_key, row.attempt, row.at_ms, row.payload_sha256, row.prev_hash})));
+}
+
+std::string payload_body(const Json& data) { return print_json(Json{{"data", data}}); }
+std::string payload_body(const Json& data, const Json& run) {
+  return print_json(Json{{"data", data}, {"run", run}});
+}
+
+}  // namespace tsukai::agent

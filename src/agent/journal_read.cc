@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "agent/journal_sqlite.h"
+#include "base/text.h"
+
+namespace tsukai::agent {
+namespace {
+
+constexpr std::size_t kListMax = 10'000;
+constexpr std::size_t kMatchesShown = 5;
+constexpr std::string_view kSummary =
+    "SELECT id, agent, task, user, state, started_ms, ended_ms, rows, answer, totals FROM run";
+
+Result<RunSummary> read_summary(const Statement& row) {
+  RunSummary run;
+  run.id = row.text(0);
+  run.agent = row.text(1);
+  run.task = row.text(2);
+  run.user = row.text(3);
+  const auto state = run_state_named(row.text(4));
+  auto totals = parse_json(row.text(9));
+  if (!state || !totals)
+    return fail(Code::kCorrupt, fmt::format("the journal's entry of run {} is damaged", run.id));
+  run.state = *state;
+  run.started_ms = row.integer(5);
+  run.ended_ms = row.integer(6);
+  run.rows = row.integer(7);
+  run.answer = row.text(8);
+  run.totals = std::move(*totals);
+  return run;
+}
+
+Result<std::vector<RunSummary>> read_summaries(Statement& rows) {
+  std::vector<RunSummary> runs;
+  for (;;) {
+    TSUKAI_TRY(const bool more, rows.step());
+    if (!more) return runs;
+    TSUKAI_TRY(auto run, read_summary(rows));
+    runs.push_back(std::move(run));
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Row>> SqliteJournal::rows(const std::string& run) {
+  TSUKAI_TRY(auto all,
+             database_.prepare(
+                 "SELECT j.seq, j.kind, j.step_key, j.attempt, j.at_ms, j.payload_sha256, j.prev_hash, "
+                 "j.hash, p.body FROM journal j LEFT JOIN payload p ON p.id=j.payload_id "
+                 "WHERE j.run_id=?1 ORDER BY j.seq"));
+  all.bind(1, run);
+  std::vector<Row> rows;
+  for (;;) {
+    TSUKAI_TRY(const bool more, all.step());
+    if (!more) break;
+    Row row;
+    row.seq = all.integer(0);
+    const auto kind = kind_named(all.text(1));
+    row.step_key = all.text(2);
+    row.attempt = static_cast<int>(all.integer(3));
+    row.at_ms = all.integer(4);
+    row.payload_sha256 = all.text(5);
+    row.prev_hash = all.text(6);
+    row.hash = all.text(7);
+    row.erased = all.is_null(8);
+    auto body = row.erased ? Result<Json>(Json{{"data", nullptr}}) : parse_json(all.text(8));
+    const Json* data = body ? tsukai::find(*body, "data") : nullptr;
+    if (!kind || data == nullptr) {
+      return fail(Code::kCorrupt, fmt::format("run {}: journal row {} is damaged", run, row.seq),
+                  fmt::format("see what else is: tsukai runs verify {}", run));
+    }
+    row.kind = *kind;
+    row.payload = *data;
+    rows.push_back(std::move(row));
+  }
+  if (rows.empty()) {
+    // Every run has its first row.
+    TSUKAI_TRY_VOID(head_of(run));
+    return fail(Code::kCorrupt, fmt::format("run {} has lost its journal rows", run));
+  }
+  return rows;
+}
+
+Result<std::vector<RunSummary>> SqliteJournal::list(std::size_t count, std::optional<RunState> state) {
+  TSUKAI_TRY(auto rows,
+             database_.prepare(fmt::format("{} WHERE ?2='' OR state=?2 ORDER BY n DESC LIMIT ?1", kSummary)));
+  rows.bind(1, static_cast<std::int64_t>(std::min(count, kListMax)));
+  rows.bind(2, state ? name(*state) : std::string_view());
+  return read_summaries(rows);
+}
+
+Result<RunSummary> SqliteJournal::find(const std::string& id) {
+  if (id == "last") {
+    TSUKAI_TRY(auto newest, list(1, std::nullopt));
+    if (newest.empty())
+      return fail(Code::kNotFound, "there are no runs yet", "make one: tsukai run AGENT.yaml \"task\"");
+    return std::move(newest.front());
+  }
+  // A prefix that an id equals wins over those that only begin so.
+  TSUKAI_TRY(auto rows,
+             database_.prepare(fmt::format(
+                 "{} WHERE id>=?1 AND substr(id, 1, length(?1))=?1 ORDER BY id=?1 DESC, n DESC LIMIT ?2",
+                 kSummary)));
+  rows.bind(1, id).bind(2, static_cast<std::int64_t>(kMatchesShown + 1));
+  TSUKAI_TRY(auto found, read_summaries(rows));
+  if (!id.empty() && !found.empty() && (found.size() == 1 || found.front().id == id))
+    return std::move(found.front());
+  if (!id.empty() && !found.empty()) {
+    std::string names;
+    for (std::size_t i = 0; i < found.size() && i < kMatchesShown; ++i)
+      names += (i == 0 ? "" : ", ") + found[i].id;
+    if (found.size() > kMatchesShown) names += ", …";
+    return fail(Code::kInvalidArgument, fmt::format("several runs begin with \"{}\": {}", id, names),
+                "give more letters");
+  }
+  TSUKAI_TRY(auto all, list(1000, std::nullopt));
+  if (all.empty())
+    return fail(Code::kNotFound, fmt::format("there is no run \"{}\": there are no runs yet", id));
+  std::vector<std::string> ids;
+  for (const auto& run : all) ids.push_back(run.id);
+  const std::string nearest = nearest_name(id, ids);
+  return fail(Code::kNotFound,
+              fmt::format("there is no run \"{}\"{}", id,
+                          nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)),
+              "see them: tsukai runs list");
+}
+
+}  // namespace tsukai::agent
