@@ -48,6 +48,13 @@ class Grammar {
   // What from_schema would refuse in this schema: "/properties/a: keyword \"not\"". Empty: nothing.
   static std::vector<std::string> unsupported(const Json& schema);
 
+  // The texts that a regular expression matches from end to end (the part of ECMA-262 that RE2 shares;
+  // UTF-8). A text has at most 4,096 characters. kUnsupported names a construct outside it, kInvalidArgument
+  // a mistake in it.
+  static Result<std::shared_ptr<const Grammar>> from_regex(std::string_view pattern);
+  // Exactly one of these texts.
+  static std::shared_ptr<const Grammar> choices(std::vector<std::string> texts);
+
   // One piece of a sequence: literal text, or any text that a grammar allows.
   struct Piece {
     std::string literal;  // used when grammar is null
