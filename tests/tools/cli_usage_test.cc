@@ -129,6 +129,8 @@ TEST_SUITE("tools/tsukai/usage") {
       std::string says;
     };
     const std::vector<Missing> all = {
+        {{"runs", "show", "last"}, "there is no run yet"},
+        {{"memory", "show", "1"}, "there is no memory yet"},
         {{"run", "nowhere.yaml", "hello"}, "nowhere.yaml"},
         {{"run", "hello", "--model", "nowhere.gguf"}, "nowhere.gguf"},
         {{"run", "hello", "--model", "bundled"}, "bundled"},
@@ -138,9 +140,7 @@ TEST_SUITE("tools/tsukai/usage") {
         {{"model", "generate", file, "hello"}, file},
         {{"model", "tokenize", file, "hello"}, file},
         {{"agent", "check", "nowhere.yaml"}, "nowhere.yaml"},
-        {{"runs", "show", "last"}, "there is no run yet"},
         {{"runs", "list", "--db", "nowhere.db"}, "nowhere.db"},
-        {{"memory", "show", "1"}, "there is no memory yet"},
         {{"mcp", "tools", "maps"}, ".mcp.json"},
         {{"mcp", "tools", "maps", "--config", "nowhere.json"}, "nowhere.json"},
     };
