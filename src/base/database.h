@@ -30,7 +30,8 @@ class Statement {
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
 
-  // True: a row is ready. False: done, and the statement is ready to be bound and stepped again (bindings stay).
+  // True: a row is ready. False: done, and the statement is ready to be bound and stepped again (bindings
+  // stay).
   Result<bool> step();
   // Steps to the end, for statements that give no rows.
   Result<void> run();
@@ -52,12 +53,14 @@ struct DatabaseOptions {
   bool read_only = false;
   bool create = true;
   int busy_timeout_ms = 5000;
+  std::string vfs;  // A registered SQLite VFS; "": the machine's own. Tests inject faults so.
 };
 
 // One connection: WAL, synchronous=FULL, foreign keys, defensive settings. Use it from one thread at a time.
-// Debian 12's SQLite 3.40 can corrupt a WAL when two connections write or checkpoint at once (sqlite.org/wal.html,
-// "WAL-reset bug"). So every write goes through write(), which holds an exclusive lock on `PATH.lock` across processes,
-// automatic checkpoints are off, and closing never checkpoints; checkpoint() takes the same lock.
+// Debian 12's SQLite 3.40 can corrupt a WAL when two connections write or checkpoint at once
+// (sqlite.org/wal.html, "WAL-reset bug"). So every write goes through write(), which holds an exclusive lock
+// on `PATH.lock` across processes, automatic checkpoints are off, and closing never checkpoints; checkpoint()
+// takes the same lock.
 class Database {
  public:
   // kNotFound, kCorrupt ("not a database"), kTransport for I/O. ":memory:" is allowed and takes no lock.
@@ -70,16 +73,20 @@ class Database {
   // Runs statements that give no rows, several at once.
   Result<void> execute(const std::string& sql);
 
-  // BEGIN IMMEDIATE, `body`, COMMIT, under the cross-process lock; rolls back when `body` fails. Durable on return.
-  // Checkpoints afterwards, still under the lock, when the WAL has grown beyond kWalPagesMax.
+  // BEGIN IMMEDIATE, `body`, COMMIT, under the cross-process lock; rolls back when `body` fails. Durable on
+  // return. Checkpoints afterwards, still under the lock, when the WAL has grown beyond kWalPagesMax. Within
+  // the body of another write() it is a savepoint: a failure undoes its own part alone, and what succeeded is
+  // durable when the outermost write() returns. Should the disk make SQLite undo everything, the outermost
+  // one fails.
   Result<void> write(const std::function<Result<void>()>& body);
 
   // Copies the WAL into the database file and truncates it, under the lock.
   Result<void> checkpoint();
 
-  // Brings the tables of one module ("journal", "memory") up to date: runs migrations[version..] in one transaction and
-  // notes the new version in table schema_version. Modules share a file without knowing each other.
-  // kUnsupported when the file is newer than this program, kInvalidArgument when it belongs to another program.
+  // Brings the tables of one module ("journal", "memory") up to date: runs migrations[version..] in one
+  // transaction and notes the new version in table schema_version. Modules share a file without knowing each
+  // other. kUnsupported when the file is newer than this program, kInvalidArgument when it belongs to another
+  // program.
   Result<void> migrate(std::string_view module, const std::vector<std::string>& migrations);
 
   std::int64_t last_insert_id() const;
@@ -89,6 +96,7 @@ class Database {
  private:
   struct State;
   explicit Database(std::unique_ptr<State> state);
+  Result<void> write_within(const std::function<Result<void>()>& body);
   std::unique_ptr<State> state_;
 };
 
