@@ -73,7 +73,7 @@ TEST_SUITE("infer/chat/template/reference") {
     int compared = 0;
     for (const auto& [name, known] : json_file("template_references.json").items()) {
       const std::string source = slurp(std::filesystem::path(folder) / (name + ".jinja"));
-      if (name == not_followed || sha256_hex(source).substr(0, 16) != known["template"]) continue;
+      if (name == not_followed || sha256_hex(source).substr(0, 16) != string_at(known, "template")) continue;
       CAPTURE(name);
       compared += compare(source, known);
     }
