@@ -238,8 +238,8 @@ TEST_SUITE("tools/tsukai/model") {
     const Json info = json_of(tsukai(home, {"model", "info", "chain.gguf", "--json"}).out);
     CHECK(info["architecture"] == "llama");
     CHECK(info["layers"] == 1);
-    CHECK(info["vocabulary"] == 260);
-    CHECK(tsukai(home, {"model", "info", "chain.gguf"}).out.find("1 of 260 wide") != std::string::npos);
+    CHECK(info["vocabulary"] == 272);
+    CHECK(tsukai(home, {"model", "info", "chain.gguf"}).out.find("17 of 16 wide") != std::string::npos);
   }
 
   TEST_CASE("generate answers, continues, and keeps to a schema") {
