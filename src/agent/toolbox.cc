@@ -46,7 +46,7 @@ Task<std::unique_ptr<Toolbox>> Toolbox::open(ToolboxOptions options) {
   const auto failed = [](const Server& server) { return server.failure.has_value(); };
   if (!toolbox->servers_.empty() && std::all_of(toolbox->servers_.begin(), toolbox->servers_.end(), failed)) {
     co_await toolbox->shutdown();
-    co_return fail(Error(*toolbox->servers_[0].failure).in("server " + toolbox->options_.servers[0].name));
+    co_return fail(*toolbox->servers_[0].failure);
   }
   if (auto bound = toolbox->bind_tools(); !bound) {
     co_await toolbox->shutdown();
