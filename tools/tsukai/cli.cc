@@ -203,6 +203,7 @@ void add_runs(CLI::App& app, CommandLine& line) {
   line.on(list, [&line](Output& output) { return runs_list_command(output, line.runs); });
   CLI::App* show = add_command(runs, "show", "What a run did, step by step", "tsukai runs show last");
   add_run_argument(show);
+  show->add_flag("--prompts", line.runs.prompts, "The prompt of each model call, rebuilt from the journal");
   line.on(show, [&line](Output& output) { return runs_show_command(output, line.runs); });
   CLI::App* verify = add_command(runs, "verify", "Check a run's chain of hashes", "tsukai runs verify last");
   add_run_argument(verify);

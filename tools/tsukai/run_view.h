@@ -33,7 +33,7 @@ class RunView {
 
   Output& output_;
   std::string run_id_;
-  int calls_ = 0;          // Of this step.
+  int calls_ = 0;         // Of this step.
   std::string text_;      // Of this step, as the model gave it.
   bool in_text_ = false;  // The cursor stands behind streamed text.
 };

@@ -62,7 +62,10 @@ class CpuBackend : public Backend {
   // A page: [layer][K then V][kv head][16 x head_dim] elements.
   Result<void> allocate_kv(const KvShape& shape) override {
     if (shape.head_dim % 16 != 0 || shape.head_dim > cpu::kHeadDimMax) {
-      return fail(Code::kUnsupported, "heads of " + std::to_string(shape.head_dim) + " dimensions");
+      return fail(Code::kUnsupported,
+                  "attention heads of " + std::to_string(shape.head_dim) +
+                      " numbers; this build knows multiples of 16 up to " + std::to_string(cpu::kHeadDimMax),
+                  "choose another model");
     }
     kv_shape_ = shape;
     head_bytes_ =
