@@ -26,7 +26,7 @@ inline std::vector<TokenId> workload_tokens(const AgentWorkload& load, std::size
   std::uint32_t state = (seed + 1000 * load.salt) * 2654435761u + 12345;
   for (std::size_t i = 0; i < count; ++i) {
     state = state * 1664525u + 1013904223u;
-    tokens.push_back(static_cast<TokenId>((i == 0 ? seed : state >> 8) % load.vocabulary));
+    tokens.push_back(static_cast<TokenId>((i == 0 ? seed + 37 * load.salt : state >> 8) % load.vocabulary));
   }
   return tokens;
 }
