@@ -73,7 +73,7 @@ TEST_SUITE("infer/chat/template/reference") {
     int compared = 0;
     for (const auto& [name, known] : json_file("template_references.json").items()) {
       const std::string source = slurp(std::filesystem::path(folder) / (name + ".jinja"));
-      if (name == not_followed || sha256_hex(source).substr(0, 16) != string_at(known, "template")) continue;
+      if (name == not_followed || sha256_hex(source).substr(0, 16) != known["template"].get<std::string>()) continue;
       CAPTURE(name);
       compared += compare(source, known);
     }
@@ -88,6 +88,6 @@ TEST_SUITE("infer/chat/template/reference") {
       return;
     }
     CHECK(compare(file->chat_template,
-                  json_file("template_references.json")["HuggingFaceTB-SmolLM2-135M-Instruct"]) == 10);
+                  json_file("template_references.json")["HuggingFaceTB-SmolLM2-135M-Instruct"]) == 9);
   }
 }

@@ -508,6 +508,9 @@ Value Interpreter::multiply(const Value& left, const Value& right) {
   }
   const std::int64_t count = std::clamp<std::int64_t>(times.integer(), 0, kOutputBytesMax);
   if (many.is_string()) {
+    if (many.text().size() * static_cast<std::size_t>(count) >= kOutputBytesMax) {
+      fail_at(kNowhere, fmt::format("a string of {} bytes or more", kOutputBytesMax), Code::kExhausted);
+    }
     charge_bytes(many.text().size() * static_cast<std::size_t>(count));
     Text out;
     for (std::int64_t i = 0; i < count && !many.text().empty(); ++i) out.append(many.text());
