@@ -94,6 +94,16 @@ function(tsukai_benchmarks)
   endforeach()
 endfunction()
 
+# Every tests/conformance/*.cc is a program that the official MCP conformance suite talks to (tests/conformance/run.sh).
+function(tsukai_conformance)
+  file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/conformance/*.cc)
+  foreach(SOURCE ${SOURCES})
+    get_filename_component(STEM ${SOURCE} NAME_WE)
+    add_executable(${STEM} ${SOURCE})
+    target_link_libraries(${STEM} PRIVATE tsukai_mcp)
+  endforeach()
+endfunction()
+
 # Every tests/fuzz/*_fuzz.cc is a libFuzzer program; its seeds lie in tests/fuzz/corpus/STEM.
 function(tsukai_fuzzers)
   file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cc)
