@@ -6,6 +6,7 @@
 
 #include "tools/maps/generate.h"
 #include "tools/maps/map_file.h"
+#include "tools/maps/osm_import.h"
 #include "tools/maps/tools.h"
 
 using namespace tsukai;
@@ -55,6 +56,19 @@ int generate(const std::string& out, std::uint64_t seed) {
   return 0;
 }
 
+int import(const std::string& in, const std::string& out, const std::string& city_name) {
+  ImportReport report;
+  auto city = import_osm(in, city_name, report);
+  if (!city) return complain(city.error());
+  if (auto done = write_map(out, *city); !done) return complain(done.error());
+  fmt::print("{}: {}, {} places, {} streets, {} road nodes, {} road edges, from {} nodes and {} ways", out,
+             city->region.city.in(Language::kEnglish), city->places.size(), city->streets.size(),
+             city->nodes.size(), city->edges.size(), report.nodes, report.ways);
+  if (report.missing_nodes > 0) fmt::print("; {} road nodes lie outside the extract", report.missing_nodes);
+  fmt::print("\n");
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -68,6 +82,7 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  tsukai mcp call tsukai-maps maps_text_search '{\"keywords\": \"coffee near the old gate\"}'\n"
       "  tsukai-maps generate --out city.db --seed 7 && tsukai-maps --data city.db\n"
+      "  tsukai-maps import town.osm.pbf --out town.db && tsukai-maps --data town.db\n"
       "In .mcp.json: {\"mcpServers\": {\"maps\": {\"command\": \"tsukai-maps\"}}}\n\n"
       "Exit codes: 0 done, 2 wrong arguments, 3 the map is missing or broken.");
   app.set_version_flag("--version", std::string("tsukai-maps ") + TSUKAI_VERSION);
@@ -84,6 +99,16 @@ int main(int argc, char** argv) {
   CLI::App* make = app.add_subcommand("generate", "Write a made-up city to a map file");
   make->add_option("--out", out, "File to write; replaced when it is there")->required()->type_name("FILE");
   make->add_option("--seed", seed, "The same number gives the same city")->type_name("N");
+  std::string in, city_name;
+  CLI::App* import_command = app.add_subcommand("import", "Make a map file of an OpenStreetMap extract");
+  import_command->add_option("extract", in, "The extract: .osm (XML) or .osm.pbf")
+      ->required()
+      ->type_name("FILE");
+  import_command->add_option("--out", out, "File to write; replaced when it is there")
+      ->required()
+      ->type_name("FILE");
+  import_command->add_option("--city", city_name, "What to call it; else the largest city or town inside")
+      ->type_name("NAME");
   app.require_subcommand(0, 1);
   try {
     app.parse(argc, argv);
@@ -92,5 +117,6 @@ int main(int argc, char** argv) {
     return code == 0 ? 0 : static_cast<int>(Exit::kUsage);
   }
   if (make->parsed()) return generate(out, seed);
+  if (import_command->parsed()) return import(in, out, city_name);
   return serve(data, seed, language);
 }
