@@ -26,7 +26,7 @@ int no_map(const Error& error) {
   return static_cast<int>(Exit::kComponent);
 }
 
-int serve(const std::string& data, std::uint64_t seed, Language language) {
+int serve(const std::string& data, std::uint64_t seed, Language language, Faults faults) {
   std::string path = data;
   if (path.empty()) {
     auto cached = cached_city(seed);
@@ -41,7 +41,7 @@ int serve(const std::string& data, std::uint64_t seed, Language language) {
       {.implementation = {"tsukai-maps", "tsukai maps", TSUKAI_VERSION},
        .instructions = "A map of " + city +
                        ". Coordinates are written longitude,latitude; get them from maps_geo or a search."});
-  add_tools(*server, service);
+  add_tools(*server, service, faults);
   asio::io_context context;
   auto done = run_to_end(context, server->serve_stdio());
   return done ? 0 : complain(done.error());
@@ -90,7 +90,16 @@ int main(int argc, char** argv) {
   std::uint64_t seed = kDefaultSeed;
   Language language = Language::kEnglish;
   app.add_option("--data", data, "Map file to serve")->type_name("FILE");
-  app.add_option("--seed", seed, "Which made-up city, when --data is not given")->type_name("N");
+  app.add_option("--seed", seed, "Which made-up city, when --data is not given, and which calls fail")
+      ->type_name("N");
+  int latency_ms = 0;
+  double fail_rate = 0;
+  app.add_option("--latency", latency_ms, "Wait so many milliseconds before each answer, for tests of agents")
+      ->check(CLI::Range(0, 600'000))
+      ->type_name("MS");
+  app.add_option("--fail-rate", fail_rate, "Let this share of the calls fail, 0 to 1, for tests of agents")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("SHARE");
   app.add_option("--language", language,
                  "Language of answers: en, zh or ja; questions in Chinese or Japanese are answered in kind")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Language>{
@@ -118,5 +127,5 @@ int main(int argc, char** argv) {
   }
   if (make->parsed()) return generate(out, seed);
   if (import_command->parsed()) return import(in, out, city_name);
-  return serve(data, seed, language);
+  return serve(data, seed, language, {std::chrono::milliseconds(latency_ms), fail_rate, seed});
 }

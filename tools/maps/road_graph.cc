@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -262,7 +263,9 @@ class RoadGraph::Bound {
           if (value == Landmarks::kUnreachable) continue;
           best = std::min(best, (from ? least(value) : most(value)) + share * whole);
         }
-        if (std::isfinite(best)) active_.push_back({k, from, best});
+        if (!std::isfinite(best)) continue;
+        active_.push_back({k, from, best});
+        goal_known_[from ? 0 : 1][static_cast<std::size_t>(k)] = true;
       }
     }
   }
@@ -272,6 +275,20 @@ class RoadGraph::Bound {
     std::sort(active_.begin(), active_.end(),
               [&](const Active& a, const Active& b) { return value(a, node) > value(b, node); });
     if (active_.size() > kActiveMax) active_.resize(kActiveMax);
+  }
+
+  // True when the landmarks prove that no way leads from `node` to the goal: a landmark that reaches the node
+  // but not the goal, or one that the goal reaches and the node does not.
+  bool proves_cut_off(std::int32_t node) const {
+    if (landmarks_.empty()) return false;
+    for (int k = 0; k < Landmarks::kCount; ++k) {
+      const std::size_t at = static_cast<std::size_t>(node) * Landmarks::kCount + static_cast<std::size_t>(k);
+      if (landmarks_.from[at] != Landmarks::kUnreachable && !goal_known_[0][static_cast<std::size_t>(k)])
+        return true;
+      if (landmarks_.to[at] == Landmarks::kUnreachable && goal_known_[1][static_cast<std::size_t>(k)])
+        return true;
+    }
+    return false;
   }
 
   double operator()(std::int32_t node) const {
@@ -306,6 +323,8 @@ class RoadGraph::Bound {
   Planar target_;
   double seconds_per_m_;
   std::vector<Active> active_;
+  // [0]: reached from the landmark; [1]: reaches it.
+  std::array<std::array<bool, Landmarks::kCount>, 2> goal_known_{};
 };
 
 Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
@@ -333,6 +352,7 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
   using Open = std::pair<double, std::int32_t>;  // Lower bound of the whole route, node.
   std::priority_queue<Open, std::vector<Open>, std::greater<>> open;
   const auto reach = [&](std::int32_t node, double seconds, std::int32_t edge) {
+    if (edge < 0 && lower_bound.proves_cut_off(node)) return;
     Reached& reached = reached_[static_cast<std::size_t>(node)];
     if (reached.stamp != search_) {
       reached.stamp = search_;
