@@ -72,10 +72,13 @@ Point random_point(Random& random) {
 }  // namespace
 
 TEST_SUITE("tools/maps/route") {
-  TEST_CASE("routes between nodes are as quick as Dijkstra's, in every mode") {
-    const RoadGraph roads = small_roads();
+  TEST_CASE("routes between nodes are as quick as Dijkstra's, in every mode, without and with landmarks") {
+    RoadGraph roads = small_roads();
     Random random(11);
-    for (const Mode mode : {Mode::kWalk, Mode::kCycle, Mode::kDrive}) {
+    for (int round = 0; round < 6; ++round) {
+      const Mode mode = static_cast<Mode>(round / 2);
+      if (round % 2 == 1) roads.prepare(mode);
+      CHECK(roads.landmarks(mode).empty() == (round % 2 == 0));
       for (int k = 0; k < 6; ++k) {
         const auto source = static_cast<std::int32_t>(random.below(roads.nodes().size()));
         const std::vector<double> best = seconds_from(roads, source, mode);
@@ -146,6 +149,35 @@ TEST_SUITE("tools/maps/route") {
     auto route = roads.route(a, d, Mode::kWalk);
     REQUIRE_FALSE(route.has_value());
     CHECK(route.error().message().starts_with("no way on foot"));
+  }
+
+  TEST_CASE("landmarks prove at once that there is no way, and never where there is one") {
+    // 0 -> 1 -> 2 one way by car, and 3 apart.
+    const Point a{150.1, 30.2}, b = moved(a, 100, 0), c = moved(a, 200, 0), d = moved(a, 0, 400),
+                                e = moved(a, 100, 400);
+    RoadGraph roads({a, b, c, d, e}, {{0, 1, 0, 101, kWalk | kDriveForward, 30},
+                                      {1, 2, 0, 101, kWalk | kDriveForward, 30},
+                                      {3, 4, 0, 101, kWalk | kDrive, 30}});
+    for (const Mode mode : {Mode::kWalk, Mode::kDrive}) roads.prepare(mode);
+    CHECK(roads.route(a, c, Mode::kDrive).has_value());
+    CHECK(roads.route(c, a, Mode::kWalk).has_value());
+    for (const auto& [from, to] : {std::pair(c, a), std::pair(a, e), std::pair(d, c)}) {
+      CHECK(roads.route(from, to, Mode::kDrive).error().code() == Code::kNotFound);
+    }
+    CHECK(roads.settled_last() <= 2);
+  }
+
+  TEST_CASE("landmarks come back from a file as they went in, and others are refused") {
+    RoadGraph roads = small_roads();
+    roads.prepare(Mode::kDrive);
+    const Landmarks& known = roads.landmarks(Mode::kDrive);
+    auto again = Landmarks::parse(known.bytes(), roads.nodes().size());
+    REQUIRE(again.has_value());
+    CHECK(again->unit_s == known.unit_s);
+    CHECK(again->from == known.from);
+    CHECK(again->to == known.to);
+    CHECK(Landmarks::parse(known.bytes(), roads.nodes().size() + 1).error().code() == Code::kCorrupt);
+    CHECK(Landmarks::parse("", 5).error().code() == Code::kCorrupt);
   }
 
   TEST_CASE("the steps add up to the route, name its streets, and only the last has no turn") {

@@ -280,6 +280,34 @@ TEST_SUITE("tools/maps/program") {
     CHECK(run("", "", set).exit_code == 0);
   }
 
+  TEST_CASE("calls fail on purpose at the rate asked for, the same ones each time") {
+    std::string calls = kHello;
+    for (int id = 1; id <= 40; ++id) {
+      calls += "{\"jsonrpc\":\"2.0\",\"id\":" + std::to_string(id) +
+               ",\"method\":\"tools/"
+               "call\",\"params\":{\"name\":\"maps_weather\",\"arguments\":{\"city\":\"Lanwan\"}}}\n";
+    }
+    const auto failures = [&](const std::string& flags) {
+      const Run served = run("--data " + small_city_file() + " " + flags, calls);
+      CHECK(served.exit_code == 0);
+      std::vector<int> failed;
+      for (std::size_t at = 0, end; (end = served.out.find('\n', at)) != std::string::npos; at = end + 1) {
+        const Json message = parse_json(served.out.substr(at, end - at)).value();
+        if (message.at("result").value("isError", false)) failed.push_back(message.at("id").get<int>());
+      }
+      std::sort(failed.begin(), failed.end());
+      return failed;
+    };
+    CHECK(failures("--latency 2").empty());
+    CHECK(failures("--fail-rate 1").size() == 40);
+    const auto some = failures("--fail-rate 0.3 --seed 5");
+    CHECK(some.size() > 3);
+    CHECK(some.size() < 25);
+    CHECK(failures("--fail-rate 0.3 --seed 5 --latency 1") == some);
+    CHECK(failures("--fail-rate 0.3 --seed 6") != some);
+    CHECK(run("--fail-rate 2", "").exit_code == 2);
+  }
+
   TEST_CASE("a missing or damaged map ends with code 3 and one line, a wrong flag with code 2") {
     ScratchDir scratch;
     scratch.write("bad.db", std::string(5000, 'x'));

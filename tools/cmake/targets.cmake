@@ -91,6 +91,12 @@ function(tsukai_benchmarks)
     add_executable(${STEM} ${SOURCE})
     target_include_directories(${STEM} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(${STEM} PRIVATE tsukai_agent benchmark::benchmark)
+    # Those of a server of tools/ are named route_*, shop_* and search_*.
+    if(STEM MATCHES "^route_")
+      target_link_libraries(${STEM} PRIVATE tsukai-maps_parts)
+    elseif(STEM MATCHES "^(shop|search)_")
+      target_link_libraries(${STEM} PRIVATE tsukai-${CMAKE_MATCH_1}_parts)
+    endif()
   endforeach()
 endfunction()
 

@@ -12,6 +12,7 @@ constexpr auto kCategories = std::to_array<Category>({
     {"cafe", "050500", "cafe", "咖啡馆", "カフェ", "coffee coffeehouse espresso 咖啡 咖啡厅 コーヒー 喫茶店"},
     {"teahouse", "050600", "teahouse", "茶馆", "茶屋", "tea 茶 喝茶 茶室 お茶"},
     {"bakery", "050800", "bakery", "面包店", "パン屋", "bread cake pastry 面包 蛋糕 甜品 パン ケーキ"},
+    {"restaurant", "050000", "restaurant", "餐厅", "レストラン", "food dinner lunch eat 饭店 吃饭 食事"},
     {"chinese", "050100", "chinese restaurant", "中餐厅", "中華料理店",
      "restaurant food dinner lunch 餐厅 饭店 中餐 レストラン 中華"},
     {"noodles", "050118", "noodle shop", "面馆", "麺屋",

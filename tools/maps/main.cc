@@ -6,6 +6,7 @@
 
 #include "tools/maps/generate.h"
 #include "tools/maps/map_file.h"
+#include "tools/maps/osm_import.h"
 #include "tools/maps/tools.h"
 
 using namespace tsukai;
@@ -25,7 +26,7 @@ int no_map(const Error& error) {
   return static_cast<int>(Exit::kComponent);
 }
 
-int serve(const std::string& data, std::uint64_t seed, Language language) {
+int serve(const std::string& data, std::uint64_t seed, Language language, Faults faults) {
   std::string path = data;
   if (path.empty()) {
     auto cached = cached_city(seed);
@@ -40,7 +41,7 @@ int serve(const std::string& data, std::uint64_t seed, Language language) {
       {.implementation = {"tsukai-maps", "tsukai maps", TSUKAI_VERSION},
        .instructions = "A map of " + city +
                        ". Coordinates are written longitude,latitude; get them from maps_geo or a search."});
-  add_tools(*server, service);
+  add_tools(*server, service, faults);
   asio::io_context context;
   auto done = run_to_end(context, server->serve_stdio());
   return done ? 0 : complain(done.error());
@@ -52,6 +53,19 @@ int generate(const std::string& out, std::uint64_t seed) {
   fmt::print("{}: {}, {} places, {} streets, {} road nodes, {} road edges, {} metro lines\n", out,
              city.origin, city.places.size(), city.streets.size(), city.nodes.size(), city.edges.size(),
              city.lines.size());
+  return 0;
+}
+
+int import(const std::string& in, const std::string& out, const std::string& city_name) {
+  ImportReport report;
+  auto city = import_osm(in, city_name, report);
+  if (!city) return complain(city.error());
+  if (auto done = write_map(out, *city); !done) return complain(done.error());
+  fmt::print("{}: {}, {} places, {} streets, {} road nodes, {} road edges, from {} nodes and {} ways", out,
+             city->region.city.in(Language::kEnglish), city->places.size(), city->streets.size(),
+             city->nodes.size(), city->edges.size(), report.nodes, report.ways);
+  if (report.missing_nodes > 0) fmt::print("; {} road nodes lie outside the extract", report.missing_nodes);
+  fmt::print("\n");
   return 0;
 }
 
@@ -68,6 +82,7 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  tsukai mcp call tsukai-maps maps_text_search '{\"keywords\": \"coffee near the old gate\"}'\n"
       "  tsukai-maps generate --out city.db --seed 7 && tsukai-maps --data city.db\n"
+      "  tsukai-maps import town.osm.pbf --out town.db && tsukai-maps --data town.db\n"
       "In .mcp.json: {\"mcpServers\": {\"maps\": {\"command\": \"tsukai-maps\"}}}\n\n"
       "Exit codes: 0 done, 2 wrong arguments, 3 the map is missing or broken.");
   app.set_version_flag("--version", std::string("tsukai-maps ") + TSUKAI_VERSION);
@@ -75,7 +90,16 @@ int main(int argc, char** argv) {
   std::uint64_t seed = kDefaultSeed;
   Language language = Language::kEnglish;
   app.add_option("--data", data, "Map file to serve")->type_name("FILE");
-  app.add_option("--seed", seed, "Which made-up city, when --data is not given")->type_name("N");
+  app.add_option("--seed", seed, "Which made-up city, when --data is not given, and which calls fail")
+      ->type_name("N");
+  int latency_ms = 0;
+  double fail_rate = 0;
+  app.add_option("--latency", latency_ms, "Wait so many milliseconds before each answer, for tests of agents")
+      ->check(CLI::Range(0, 600'000))
+      ->type_name("MS");
+  app.add_option("--fail-rate", fail_rate, "Let this share of the calls fail, 0 to 1, for tests of agents")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("SHARE");
   app.add_option("--language", language,
                  "Language of answers: en, zh or ja; questions in Chinese or Japanese are answered in kind")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Language>{
@@ -84,6 +108,16 @@ int main(int argc, char** argv) {
   CLI::App* make = app.add_subcommand("generate", "Write a made-up city to a map file");
   make->add_option("--out", out, "File to write; replaced when it is there")->required()->type_name("FILE");
   make->add_option("--seed", seed, "The same number gives the same city")->type_name("N");
+  std::string in, city_name;
+  CLI::App* import_command = app.add_subcommand("import", "Make a map file of an OpenStreetMap extract");
+  import_command->add_option("extract", in, "The extract: .osm (XML) or .osm.pbf")
+      ->required()
+      ->type_name("FILE");
+  import_command->add_option("--out", out, "File to write; replaced when it is there")
+      ->required()
+      ->type_name("FILE");
+  import_command->add_option("--city", city_name, "What to call it; else the largest city or town inside")
+      ->type_name("NAME");
   app.require_subcommand(0, 1);
   try {
     app.parse(argc, argv);
@@ -92,5 +126,6 @@ int main(int argc, char** argv) {
     return code == 0 ? 0 : static_cast<int>(Exit::kUsage);
   }
   if (make->parsed()) return generate(out, seed);
-  return serve(data, seed, language);
+  if (import_command->parsed()) return import(in, out, city_name);
+  return serve(data, seed, language, {std::chrono::milliseconds(latency_ms), fail_rate, seed});
 }

@@ -12,6 +12,7 @@
 #include "tools/maps/generate.h"
 #include "tools/maps/index_text.h"
 #include "tools/maps/map_schema.h"
+#include "tools/maps/road_graph.h"
 
 namespace tsukai::maps {
 namespace {
@@ -191,6 +192,18 @@ Result<void> write_roads(Database& database, const City& city) {
   return {};
 }
 
+Result<void> write_landmarks(Database& database, const City& city) {
+  if (city.nodes.size() < RoadGraph::kLandmarkNodesMin) return {};
+  RoadGraph roads(city.nodes, city.edges);
+  TSUKAI_TRY(auto insert, database.prepare("INSERT INTO landmark(mode, data) VALUES(?1, ?2)"));
+  for (const Mode mode : {Mode::kWalk, Mode::kCycle, Mode::kDrive}) {
+    roads.prepare(mode);
+    TSUKAI_TRY_VOID(
+        insert.bind(1, static_cast<std::int64_t>(mode)).bind_blob(2, roads.landmarks(mode).bytes()).run());
+  }
+  return {};
+}
+
 Result<void> write_into(const std::string& path, const City& city) {
   TSUKAI_TRY(auto database, Database::open(path));
   TSUKAI_TRY_VOID(database.migrate("map", map_schema()));
@@ -199,6 +212,7 @@ Result<void> write_into(const std::string& path, const City& city) {
     TSUKAI_TRY_VOID(write_streets(database, city));
     TSUKAI_TRY_VOID(write_places(database, city));
     TSUKAI_TRY_VOID(write_roads(database, city));
+    TSUKAI_TRY_VOID(write_landmarks(database, city));
     return database.execute("INSERT INTO place_text(place_text) VALUES('optimize')");
   }));
   TSUKAI_TRY_VOID(database.checkpoint());

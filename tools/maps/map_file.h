@@ -18,7 +18,7 @@
 
 namespace tsukai::maps {
 
-inline constexpr int kFormatVersion = 1;
+inline constexpr int kFormatVersion = 2;
 
 // Writes the file whole or not at all: a temporary file beside it is renamed at the end, so that several
 // processes may write the same path at once. An existing file is replaced.

@@ -21,6 +21,7 @@ const std::vector<std::string>& map_schema() {
     CREATE TABLE edge(
       id INTEGER PRIMARY KEY, a INTEGER NOT NULL, b INTEGER NOT NULL, street INTEGER NOT NULL, length_m REAL NOT NULL,
       access INTEGER NOT NULL, speed_kmh INTEGER NOT NULL) STRICT;
+    CREATE TABLE landmark(mode INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
     CREATE TABLE metro_line(id INTEGER PRIMARY KEY, en TEXT NOT NULL, zh TEXT NOT NULL, ja TEXT NOT NULL, headway_s INTEGER NOT NULL) STRICT;
     CREATE TABLE metro_stop(
       line INTEGER NOT NULL, position INTEGER NOT NULL, place INTEGER NOT NULL, ride_s INTEGER NOT NULL, ride_m INTEGER NOT NULL,

@@ -80,10 +80,6 @@ void apply_types(std::string_view types, PlaceQuery& query) {
   for (const std::string& type : split(types, '|')) {
     const std::string word(trimmed(type));
     if (word.empty()) continue;
-    if (const Category* category = category_named(word)) {
-      query.categories.emplace_back(category->key);
-      continue;
-    }
     // A code that ends in zeros stands for all below it: 050000 is everything to eat and drink.
     std::string stem = word;
     while (stem.size() > 2 && stem.ends_with("00")) stem.resize(stem.size() - 2);
@@ -92,7 +88,19 @@ void apply_types(std::string_view types, PlaceQuery& query) {
       if (stem.size() < word.size() && category.typecode.starts_with(stem))
         query.categories.emplace_back(category.key), any = true;
     }
-    if (!any) query.text += " " + word;
+    if (any) continue;
+    if (word == "restaurant" || word == "restaurants" || word == "餐厅" || word == "レストラン") {
+      // The plain word means every kind of them.
+      for (const Category& category : categories()) {
+        if (category.typecode.starts_with("0501") || category.typecode.starts_with("0502") ||
+            category.key == "restaurant")
+          query.categories.emplace_back(category.key);
+      }
+    } else if (const Category* category = category_named(word)) {
+      query.categories.emplace_back(category->key);
+    } else {
+      query.text += " " + word;
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -17,14 +18,22 @@ constexpr double kDriveShare = 0.7;  // Of the speed limit: lights and queues.
 constexpr std::int64_t kCellsMax = 2'000'000;
 constexpr double kBoundShare = 0.999;  // The plane against the sphere, and 32-bit coordinates.
 
-// In came_by_, for the first node of a route: which end of the start's edge it is.
+// In Reached::came_by, for the first node of a route: which end of the start's edge it is.
 constexpr std::int32_t kOutForward = -1, kOutBack = -2;
 
 std::string_view mode_word(Mode mode) {
   return mode == Mode::kWalk ? "on foot" : mode == Mode::kCycle ? "by bicycle" : "by car";
 }
 
+constexpr Mode kModes[] = {Mode::kWalk, Mode::kCycle, Mode::kDrive};
+
 }  // namespace
+
+double travel_seconds(double length_m, int speed_kmh, Mode mode) {
+  if (mode == Mode::kWalk) return length_m / kWalkMs;
+  if (mode == Mode::kCycle) return length_m / kCycleMs;
+  return length_m / (std::max<double>(speed_kmh, 5) / 3.6 * kDriveShare);
+}
 
 RoadGraph::RoadGraph(std::vector<Point> nodes, std::vector<Edge> edges)
     : nodes_(std::move(nodes)), edges_(std::move(edges)) {
@@ -33,7 +42,7 @@ RoadGraph::RoadGraph(std::vector<Point> nodes, std::vector<Edge> edges)
   planar_.reserve(nodes_.size());
   for (const Point& node : nodes_) planar_.push_back(planar(node));
   for (const Edge& edge : edges_) {
-    for (const Mode mode : {Mode::kWalk, Mode::kCycle, Mode::kDrive}) {
+    for (const Mode mode : kModes) {
       const double seconds = edge_seconds(edge, mode);
       if ((passable(edge, true, mode) || passable(edge, false, mode)) && seconds > 0) {
         double& fastest = speed_max_[static_cast<int>(mode)];
@@ -43,9 +52,7 @@ RoadGraph::RoadGraph(std::vector<Point> nodes, std::vector<Edge> edges)
   }
   build_arcs();
   build_cells();
-  seconds_.resize(nodes_.size());
-  came_by_.resize(nodes_.size());
-  stamp_.assign(nodes_.size(), 0);
+  reached_.resize(nodes_.size());
 }
 
 Result<RoadGraph> RoadGraph::load(Database& database) {
@@ -78,7 +85,15 @@ Result<RoadGraph> RoadGraph::load(Database& database) {
                      static_cast<std::int32_t>(edge.integer(2)), static_cast<float>(edge.real(3)),
                      static_cast<std::uint8_t>(edge.integer(4)), static_cast<std::uint8_t>(edge.integer(5))});
   }
-  return RoadGraph(std::move(nodes), std::move(edges));
+  RoadGraph graph(std::move(nodes), std::move(edges));
+  TSUKAI_TRY(auto landmark, database.prepare("SELECT mode, data FROM landmark WHERE mode BETWEEN 0 AND 2"));
+  for (;;) {
+    TSUKAI_TRY(const bool row, landmark.step());
+    if (!row) return graph;
+    auto parsed = Landmarks::parse(landmark.text(1), graph.nodes_.size());
+    if (!parsed) return fail(std::move(parsed).error().in(fmt::format("map file {}", database.path())));
+    graph.landmarks_[static_cast<std::size_t>(landmark.integer(0))] = std::move(*parsed);
+  }
 }
 
 RoadGraph::Planar RoadGraph::planar(Point point) const {
@@ -97,9 +112,17 @@ void RoadGraph::build_arcs() {
   arcs_.resize(edges_.size() * 2);
   std::vector<std::int32_t> next(arc_begin_.begin(), arc_begin_.end() - 1);
   for (std::size_t i = 0; i < edges_.size(); ++i) {
-    const auto from = static_cast<std::size_t>(edges_[i].from), to = static_cast<std::size_t>(edges_[i].to);
-    arcs_[static_cast<std::size_t>(next[from]++)] = {edges_[i].to, static_cast<std::int32_t>(i)};
-    arcs_[static_cast<std::size_t>(next[to]++)] = {edges_[i].from, static_cast<std::int32_t>(i)};
+    const Edge& edge = edges_[i];
+    for (const bool forward : {true, false}) {
+      Arc arc{forward ? edge.to : edge.from, static_cast<std::int32_t>(i), edge.length_m, 0, edge.speed_kmh};
+      for (const Mode mode : kModes) {
+        const int bit = 1 << static_cast<int>(mode);
+        if (passable(edge, forward, mode)) arc.modes = static_cast<std::uint8_t>(arc.modes | bit);
+        if (passable(edge, !forward, mode))
+          arc.modes = static_cast<std::uint8_t>(arc.modes | bit << kReverseShift);
+      }
+      arcs_[static_cast<std::size_t>(next[static_cast<std::size_t>(forward ? edge.from : edge.to)]++)] = arc;
+    }
   }
 }
 
@@ -160,26 +183,13 @@ bool RoadGraph::passable(const Edge& edge, bool forward, Mode mode) const {
 }
 
 double RoadGraph::edge_seconds(const Edge& edge, Mode mode) const {
-  switch (mode) {
-    case Mode::kWalk:
-      return edge.length_m / kWalkMs;
-    case Mode::kCycle:
-      return edge.length_m / kCycleMs;
-    case Mode::kDrive:
-      return edge.length_m / (std::max<double>(edge.speed_kmh, 5) / 3.6 * kDriveShare);
-  }
-  return 0;
+  return travel_seconds(edge.length_m, edge.speed_kmh, mode);
 }
 
 Point RoadGraph::at(std::int32_t edge, double fraction) const {
   const Edge& e = edges_[static_cast<std::size_t>(edge)];
   const Point a = nodes_[static_cast<std::size_t>(e.from)], b = nodes_[static_cast<std::size_t>(e.to)];
   return {a.lng + (b.lng - a.lng) * fraction, a.lat + (b.lat - a.lat) * fraction};
-}
-
-double RoadGraph::lower_bound_s(Planar a, Planar b, Mode mode) const {
-  const double dx = a.x - b.x, dy = a.y - b.y;
-  return kBoundShare * std::sqrt(dx * dx + dy * dy) / speed_max_[static_cast<int>(mode)];
 }
 
 Result<RoadGraph::Snap> RoadGraph::snap(Point point, Mode mode) const {
@@ -227,12 +237,103 @@ Result<RoadGraph::Snap> RoadGraph::snap(Point point, Mode mode) const {
               "take coordinates from maps_geo or a search on this map");
 }
 
+// A lower bound of the seconds from a node to the goal: the straight line at top speed, and the landmarks
+// that promise most where the search starts.
+class RoadGraph::Bound {
+ public:
+  Bound(const RoadGraph& graph, const Snap& goal, Mode mode)
+      : graph_(graph),
+        landmarks_(graph.landmarks(mode)),
+        target_(graph.planar(graph.at(goal.edge, goal.fraction))),
+        seconds_per_m_(kBoundShare / graph.speed_max_[static_cast<int>(mode)]) {
+    if (landmarks_.empty()) return;
+    const Edge& edge = graph.edges_[static_cast<std::size_t>(goal.edge)];
+    const double whole = graph.edge_seconds(edge, mode);
+    for (int k = 0; k < Landmarks::kCount; ++k) {
+      for (const bool from : {true, false}) {
+        // From the landmark to the goal at least, from the goal to the landmark at most.
+        double best = std::numeric_limits<double>::infinity();
+        for (const bool forward : {true, false}) {
+          const double share = forward == from ? goal.fraction : 1 - goal.fraction;
+          if (!graph.passable(edge, forward, mode) && share > 0) continue;
+          const auto node = static_cast<std::size_t>(forward == from ? edge.from : edge.to);
+          const std::uint16_t value =
+              (from ? landmarks_.from
+                    : landmarks_.to)[node * Landmarks::kCount + static_cast<std::size_t>(k)];
+          if (value == Landmarks::kUnreachable) continue;
+          best = std::min(best, (from ? least(value) : most(value)) + share * whole);
+        }
+        if (!std::isfinite(best)) continue;
+        active_.push_back({k, from, best});
+        goal_known_[from ? 0 : 1][static_cast<std::size_t>(k)] = true;
+      }
+    }
+  }
+
+  // Keeps the landmarks that say most about `node`; the others cost time and add little.
+  void choose_for(std::int32_t node) {
+    std::sort(active_.begin(), active_.end(),
+              [&](const Active& a, const Active& b) { return value(a, node) > value(b, node); });
+    if (active_.size() > kActiveMax) active_.resize(kActiveMax);
+  }
+
+  // True when the landmarks prove that no way leads from `node` to the goal: a landmark that reaches the node
+  // but not the goal, or one that the goal reaches and the node does not.
+  bool proves_cut_off(std::int32_t node) const {
+    if (landmarks_.empty()) return false;
+    for (int k = 0; k < Landmarks::kCount; ++k) {
+      const std::size_t at = static_cast<std::size_t>(node) * Landmarks::kCount + static_cast<std::size_t>(k);
+      if (landmarks_.from[at] != Landmarks::kUnreachable && !goal_known_[0][static_cast<std::size_t>(k)])
+        return true;
+      if (landmarks_.to[at] == Landmarks::kUnreachable && goal_known_[1][static_cast<std::size_t>(k)])
+        return true;
+    }
+    return false;
+  }
+
+  double operator()(std::int32_t node) const {
+    const Planar here = graph_.planar_[static_cast<std::size_t>(node)];
+    const double dx = here.x - target_.x, dy = here.y - target_.y;
+    double bound = std::sqrt(dx * dx + dy * dy) * seconds_per_m_;
+    for (const Active& active : active_) bound = std::max(bound, value(active, node));
+    return bound * (1 - 1e-6);  // Callers keep it as a float.
+  }
+
+ private:
+  static constexpr std::size_t kActiveMax = 6;
+  static constexpr double kSlack = 2e-4;  // Twice what Landmarks rounds away.
+  struct Active {
+    int landmark;
+    bool from;
+    double goal_s;
+  };
+
+  double least(std::uint16_t value) const { return value * landmarks_.unit_s; }
+  double most(std::uint16_t value) const { return (value + 1) * landmarks_.unit_s * (1 + kSlack); }
+  double value(const Active& active, std::int32_t node) const {
+    const std::size_t at =
+        static_cast<std::size_t>(node) * Landmarks::kCount + static_cast<std::size_t>(active.landmark);
+    const std::uint16_t known = active.from ? landmarks_.from[at] : landmarks_.to[at];
+    if (known == Landmarks::kUnreachable) return 0;
+    return active.from ? active.goal_s - most(known) : least(known) - active.goal_s;
+  }
+
+  const RoadGraph& graph_;
+  const Landmarks& landmarks_;
+  Planar target_;
+  double seconds_per_m_;
+  std::vector<Active> active_;
+  // [0]: reached from the landmark; [1]: reaches it.
+  std::array<std::array<bool, Landmarks::kCount>, 2> goal_known_{};
+};
+
 Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
   TSUKAI_TRY(const Snap start, snap(from, mode));
   TSUKAI_TRY(const Snap goal, snap(to, mode));
   const Edge& start_edge = edges_[static_cast<std::size_t>(start.edge)];
   const Edge& goal_edge = edges_[static_cast<std::size_t>(goal.edge)];
-  const Planar target = planar(at(goal.edge, goal.fraction));
+  Bound lower_bound(*this, goal, mode);
+  lower_bound.choose_for(start_edge.from);
   const double start_whole = edge_seconds(start_edge, mode), goal_whole = edge_seconds(goal_edge, mode);
   constexpr double kNever = std::numeric_limits<double>::infinity();
   double best = kNever;
@@ -244,19 +345,24 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
   }
 
   if (++search_ == 0) {  // After four billion searches the stamps begin anew.
-    std::fill(stamp_.begin(), stamp_.end(), 0);
+    for (Reached& reached : reached_) reached.stamp = 0;
     search_ = 1;
   }
   settled_ = 0;
   using Open = std::pair<double, std::int32_t>;  // Lower bound of the whole route, node.
   std::priority_queue<Open, std::vector<Open>, std::greater<>> open;
   const auto reach = [&](std::int32_t node, double seconds, std::int32_t edge) {
-    const auto n = static_cast<std::size_t>(node);
-    if (stamp_[n] == search_ && seconds_[n] <= seconds) return;
-    stamp_[n] = search_;
-    seconds_[n] = seconds;
-    came_by_[n] = edge;
-    const double bound = seconds + lower_bound_s(planar_[n], target, mode);
+    if (edge < 0 && lower_bound.proves_cut_off(node)) return;
+    Reached& reached = reached_[static_cast<std::size_t>(node)];
+    if (reached.stamp != search_) {
+      reached.stamp = search_;
+      reached.bound_s = static_cast<float>(lower_bound(node));
+    } else if (reached.seconds <= seconds) {
+      return;
+    }
+    reached.seconds = seconds;
+    reached.came_by = edge;
+    const double bound = seconds + reached.bound_s;
     if (bound < best) open.emplace(bound, node);
   };
   // A point at the very end of an edge is a node: it may be left by any road, whatever this one allows.
@@ -270,9 +376,8 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
     const auto [bound, node] = open.top();
     open.pop();
     const auto n = static_cast<std::size_t>(node);
-    const double seconds = seconds_[n];
-    if (seconds + lower_bound_s(planar_[n], target, mode) < bound)
-      continue;  // A shorter way was found meanwhile.
+    const double seconds = reached_[n].seconds;
+    if (seconds + reached_[n].bound_s < bound) continue;  // A shorter way was found meanwhile.
     ++settled_;
     for (const bool forward : {true, false}) {
       if (node != (forward ? goal_edge.from : goal_edge.to)) continue;
@@ -286,9 +391,8 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
     }
     for (std::int32_t i = arc_begin_[n]; i < arc_begin_[n + 1]; ++i) {
       const Arc& arc = arcs_[static_cast<std::size_t>(i)];
-      const Edge& edge = edges_[static_cast<std::size_t>(arc.edge)];
-      if (!passable(edge, edge.from == node, mode)) continue;
-      reach(arc.to, seconds + edge_seconds(edge, mode), arc.edge);
+      if ((arc.modes & 1 << static_cast<int>(mode)) == 0) continue;
+      reach(arc.to, seconds + travel_seconds(arc.length_m, arc.speed_kmh, mode), arc.edge);
     }
   }
   if (best == kNever) {
@@ -304,13 +408,13 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
   } else {
     route.hops.push_back({goal.edge, in_forward, in_forward ? 0.0 : 1.0, goal.fraction});
     std::int32_t node = best_node;
-    for (std::int32_t by; (by = came_by_[static_cast<std::size_t>(node)]) >= 0;) {
+    for (std::int32_t by; (by = reached_[static_cast<std::size_t>(node)].came_by) >= 0;) {
       const Edge& edge = edges_[static_cast<std::size_t>(by)];
       const bool forward = edge.to == node;
       route.hops.push_back({by, forward, forward ? 0.0 : 1.0, forward ? 1.0 : 0.0});
       node = forward ? edge.from : edge.to;
     }
-    const bool out_forward = came_by_[static_cast<std::size_t>(node)] == kOutForward;
+    const bool out_forward = reached_[static_cast<std::size_t>(node)].came_by == kOutForward;
     route.hops.push_back({start.edge, out_forward, start.fraction, out_forward ? 1.0 : 0.0});
     std::reverse(route.hops.begin(), route.hops.end());
   }

@@ -1,7 +1,10 @@
 #include "tools/maps/tools.h"
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
+
+#include "base/random.h"
 
 namespace tsukai::maps {
 namespace {
@@ -193,8 +196,11 @@ std::vector<ToolEntry> build() {
   return all;
 }
 
-// A coroutine only in name: answers come from memory and a local file within milliseconds.
-Task<mcp::ToolOutput> answered(Result<Answer> answer) {
+// Answers come from memory and a local file within milliseconds; a coroutine waits only where it is told to.
+Task<mcp::ToolOutput> answered(Result<Answer> answer, std::chrono::milliseconds latency) {
+  if (latency.count() > 0) {
+    TSUKAI_CO_TRY_VOID(co_await sleep_for(latency));
+  }
   if (!answer) co_return fail(std::move(answer).error());
   co_return mcp::ToolOutput{std::move(answer->structured), std::move(answer->text)};
 }
@@ -206,11 +212,18 @@ std::span<const ToolEntry> tools() {
   return all;
 }
 
-void add_tools(mcp::Server& server, Service& service) {
+void add_tools(mcp::Server& server, Service& service, Faults faults) {
+  const auto dice = std::make_shared<Random>(faults.seed);
   for (const ToolEntry& entry : tools()) {
-    server.add_tool(entry.tool, [&service, function = entry.function](Json arguments, mcp::CallContext&) {
-      return answered(function(service, arguments));
-    });
+    server.add_tool(
+        entry.tool, [&service, faults, dice, function = entry.function](Json arguments, mcp::CallContext&) {
+          if (faults.fail_rate > 0 && dice->unit() < faults.fail_rate) {
+            return answered(fail(Code::kTransport,
+                                 "the map could not be reached (a failure made by --fail-rate)", "try again"),
+                            faults.latency);
+          }
+          return answered(function(service, arguments), faults.latency);
+        });
   }
 }
 
