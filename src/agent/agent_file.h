@@ -63,6 +63,7 @@ struct AgentFile {
   std::optional<JsonValue> output_schema;
   infer::Sampling sampling;
   std::size_t tokens_per_step = 512;
+  std::size_t calls_per_step = 8;  // Tool calls the model may make in one turn.
   Planner planner = Planner::kReact;
   std::vector<Parameter> params;
   // The whole file as JSON, parameters filled in, `${NAME}` left as written: what may be journaled and read

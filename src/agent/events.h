@@ -9,8 +9,8 @@
 
 namespace tsukai::agent {
 
-// One event. `type` is one of docs/formats/events.md: run_started, server_started, server_failed, recalled, step_started,
-// text, tool_call, tool_result, step_done, run_done, notice. `data` holds its members.
+// One event. `type` is one of docs/formats/events.md: run_started, server_started, server_failed, recalled,
+// step_started, text, tool_call, tool_result, step_done, run_done, notice. `data` holds its members.
 struct Event {
   std::string type;
   std::int64_t at_ms = 0;

@@ -14,11 +14,17 @@
 
 namespace tsukai::agent {
 
+// mcp::Client::connect, or a fake of it.
+using ConnectServer =
+    std::function<Task<std::unique_ptr<mcp::Client>>(mcp::ServerConfig config, mcp::ClientOptions options)>;
+
 struct RuntimeOptions {
   std::string database_path;  // "" : default_database_path()
   std::string user;           // "" : $TSUKAI_USER, else the login name
   int threads = 0;
   OnEvent on_event;
+  ConnectServer connect;         // Empty: mcp::Client::connect. Tests give fakes.
+  const Clock* clock = nullptr;  // Null: system_clock().
 };
 
 struct RunOutcome {
@@ -29,11 +35,13 @@ struct RunOutcome {
 };
 
 // Opens the model a file or flag names: a path ending in .gguf. Tests give a fake instead.
-using OpenModel = std::function<Result<std::unique_ptr<infer::ChatModel>>(const std::string& model, int threads)>;
+using OpenModel =
+    std::function<Result<std::unique_ptr<infer::ChatModel>>(const std::string& model, int threads)>;
 
-// Runs `file` on `task` to its end: starts the servers in parallel, opens the model, loops, journals, remembers, shuts
-// down. An Error means that the run could not start (nothing journaled) or that the journal itself failed; whatever goes
-// wrong later is in the outcome. Cancelling the coroutine ends the run as cancelled, journal closed, children reaped.
+// Runs `file` on `task` to its end: starts the servers in parallel, opens the model, loops, journals,
+// remembers, shuts down. An Error means that the run could not start (nothing journaled) or that the journal
+// itself failed; whatever goes wrong later is in the outcome. Cancelling the coroutine ends the run as
+// cancelled, journal closed, children reaped.
 Task<RunOutcome> run_agent(AgentFile file, std::string task, RuntimeOptions options, OpenModel open_model);
 
 // $XDG_DATA_HOME/tsukai/tsukai.db, else ~/.local/share/tsukai/tsukai.db; folders are created.

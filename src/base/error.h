@@ -60,7 +60,8 @@ enum class Exit : int {
   kInterrupted = 130,
 };
 
-// kInvalidArgument, kNotFound -> kUsage; kDenied, kExhausted -> kStopped; kCancelled -> kInterrupted; else kComponent.
+// kInvalidArgument, kNotFound -> kUsage; kDenied, kExhausted -> kStopped; kCancelled -> kInterrupted; else
+// kComponent.
 Exit exit_code(Code code);
 
 }  // namespace tsukai

@@ -14,8 +14,10 @@ int nesting(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_string) {
-      if (c == '\\') ++i;
-      else if (c == '"') in_string = false;
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        in_string = false;
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
@@ -42,10 +44,12 @@ class ErrorFinder : public nlohmann::json_sax<Json> {
   bool end_object() override { return true; }
   bool start_array(std::size_t) override { return true; }
   bool end_array() override { return true; }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
+  bool parse_error(std::size_t position, const std::string&,
+                   const nlohmann::detail::exception& error) override {
     byte = position;
     why = error.what();
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..." -> the last part.
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..." -> the last
+    // part.
     if (auto at = why.find("column "); at != std::string::npos) {
       if (auto colon = why.find(": ", at); colon != std::string::npos) why = why.substr(colon + 2);
     }
@@ -59,7 +63,8 @@ class ErrorFinder : public nlohmann::json_sax<Json> {
 
 Result<Json> parse_json(std::string_view text, JsonLimits limits) {
   if (text.size() > limits.bytes_max) {
-    return fail(Code::kExhausted, fmt::format("JSON of {} bytes is over the limit of {}", text.size(), limits.bytes_max));
+    return fail(Code::kExhausted,
+                fmt::format("JSON of {} bytes is over the limit of {}", text.size(), limits.bytes_max));
   }
   if (nesting(text) > limits.depth_max) {
     return fail(Code::kExhausted, fmt::format("JSON is nested deeper than {} levels", limits.depth_max));
@@ -71,8 +76,12 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
   return fail(Code::kInvalidArgument, fmt::format("not JSON at byte {}: {}", finder.byte, finder.why));
 }
 
-std::string print_json(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
-std::string print_json_pretty(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace); }
+std::string print_json(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+std::string print_json_pretty(const Json& value) {
+  return value.dump(2, ' ', false, Json::error_handler_t::replace);
+}
 
 const Json* find(const Json& object, std::string_view key) {
   if (!object.is_object()) return nullptr;

@@ -27,7 +27,8 @@ std::string print_json(const Json& value);
 // The same, indented by two spaces, for people.
 std::string print_json_pretty(const Json& value);
 
-// Members of an object by type; `otherwise` when the key is absent, null or of another type, or `object` is no object.
+// Members of an object by type; `otherwise` when the key is absent, null or of another type, or `object` is
+// no object.
 std::string string_at(const Json& object, std::string_view key, std::string otherwise = {});
 double number_at(const Json& object, std::string_view key, double otherwise = 0);
 std::int64_t integer_at(const Json& object, std::string_view key, std::int64_t otherwise = 0);
@@ -35,7 +36,8 @@ bool bool_at(const Json& object, std::string_view key, bool otherwise = false);
 // The member, or nullptr when absent (or `object` is no object).
 const Json* find(const Json& object, std::string_view key);
 
-// A JSON value that headers can hold without json.hpp: immutable, shared, cheap to copy, never null (default: null JSON).
+// A JSON value that headers can hold without json.hpp: immutable, shared, cheap to copy, never null (default:
+// null JSON).
 class JsonValue {
  public:
   JsonValue();

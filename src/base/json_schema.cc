@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -14,11 +15,13 @@ namespace {
 
 constexpr int kSchemaDepthMax = 64;
 
-// Rewrites 2020-12 spellings into draft-07 ones, which valijson knows: $defs -> definitions, prefixItems -> items,
-// items beside prefixItems -> additionalItems. References follow.
-Result<Json> to_draft7(const Json& schema, int depth) {
+// Rewrites 2020-12 spellings into draft-07 ones, which valijson knows: $defs -> definitions, prefixItems ->
+// items, items beside prefixItems -> additionalItems. References follow.
+// `named`: the keys of `schema` are names that somebody gave (of properties, of definitions), not keywords.
+Result<Json> to_draft7(const Json& schema, int depth, bool named = false) {
   if (depth > kSchemaDepthMax) {
-    return fail(Code::kInvalidArgument, fmt::format("the schema is nested deeper than {} levels", kSchemaDepthMax));
+    return fail(Code::kInvalidArgument,
+                fmt::format("the schema is nested deeper than {} levels", kSchemaDepthMax));
   }
   if (schema.is_array()) {
     Json out = Json::array();
@@ -32,6 +35,11 @@ Result<Json> to_draft7(const Json& schema, int depth) {
   Json out = Json::object();
   const bool tuple = schema.contains("prefixItems");
   for (const auto& [key, value] : schema.items()) {
+    if (named) {
+      TSUKAI_TRY(auto rewritten, to_draft7(value, depth + 1));
+      out[key] = std::move(rewritten);
+      continue;
+    }
     if (key == "enum" || key == "const" || key == "default" || key == "examples") {
       out[key] = value;
       continue;
@@ -40,19 +48,35 @@ Result<Json> to_draft7(const Json& schema, int depth) {
     if (key == "$ref" && value.is_string()) {
       auto reference = value.get<std::string>();
       if (reference.empty() || reference.front() != '#') {
-        return fail(Code::kUnsupported, fmt::format("$ref \"{}\" leaves the schema; only references that start with # are followed", reference));
+        return fail(
+            Code::kUnsupported,
+            fmt::format("$ref \"{}\" leaves the schema; only references that start with # are followed",
+                        reference));
       }
-      for (auto at = reference.find("/$defs/"); at != std::string::npos; at = reference.find("/$defs/", at + 1)) {
+      for (auto at = reference.find("/$defs/"); at != std::string::npos;
+           at = reference.find("/$defs/", at + 1)) {
         reference.replace(at, 7, "/definitions/");
       }
       out[key] = reference;
       continue;
     }
-    TSUKAI_TRY(auto rewritten, to_draft7(value, depth + 1));
-    if (key == "$defs") out["definitions"] = std::move(rewritten);
-    else if (key == "prefixItems") out["items"] = std::move(rewritten);
-    else if (key == "items" && tuple) out["additionalItems"] = std::move(rewritten);
-    else out[key] = std::move(rewritten);
+    if (key == "nullable") continue;
+    const bool names = key == "properties" || key == "patternProperties" || key == "$defs" ||
+                       key == "definitions" || key == "dependentSchemas" || key == "dependencies";
+    TSUKAI_TRY(auto rewritten, to_draft7(value, depth + 1, names && value.is_object()));
+    if (key == "$defs")
+      out["definitions"] = std::move(rewritten);
+    else if (key == "prefixItems")
+      out["items"] = std::move(rewritten);
+    else if (key == "items" && tuple)
+      out["additionalItems"] = std::move(rewritten);
+    else
+      out[key] = std::move(rewritten);
+  }
+  if (!named && schema.contains("nullable") && schema["nullable"] == true && out.contains("type")) {
+    if (!out["type"].is_array()) out["type"] = Json::array({out["type"]});
+    if (std::find(out["type"].begin(), out["type"].end(), "null") == out["type"].end())
+      out["type"].push_back("null");
   }
   return out;
 }

@@ -9,8 +9,8 @@
 
 namespace tsukai {
 
-// A compiled schema (draft-07 keywords through valijson, plus 2020-12's $defs and prefixItems rewritten to them).
-// Compiling costs about a millisecond: do it once, off the io thread. Immutable, cheap to copy.
+// A compiled schema (draft-07 keywords through valijson, plus 2020-12's $defs and prefixItems rewritten to
+// them). Compiling costs about a millisecond: do it once, off the io thread. Immutable, cheap to copy.
 class JsonSchema {
  public:
   // kInvalidArgument when the schema itself is malformed. No network or file $ref is ever followed.

@@ -6,7 +6,8 @@
 namespace tsukai {
 
 void check_failed(const char* file, int line, const char* condition, const std::string& message) {
-  std::fprintf(stderr, "tsukai: bug at %s:%d: %s (%s). Please report it.\n", file, line, message.c_str(), condition);
+  std::fprintf(stderr, "tsukai: bug at %s:%d: %s (%s). Please report it.\n", file, line, message.c_str(),
+               condition);
   std::abort();
 }
 

@@ -36,13 +36,15 @@ inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(st
 // The same inside a coroutine: TSUKAI_CO_TRY(auto x, co_await f()).
 #define TSUKAI_CO_TRY(declaration, ...) \
   TSUKAI_TRY_(TSUKAI_CONCAT(tsukai_try_, __LINE__), co_return, declaration, __VA_ARGS__)
-#define TSUKAI_TRY_(temporary, leave, declaration, ...)                 \
-  auto temporary = (__VA_ARGS__);                                       \
-  if (!temporary) leave ::tsukai::fail(std::move(temporary).error());   \
+#define TSUKAI_TRY_(temporary, leave, declaration, ...)               \
+  auto temporary = (__VA_ARGS__);                                     \
+  if (!temporary) leave ::tsukai::fail(std::move(temporary).error()); \
   declaration = *std::move(temporary)
 
 // TSUKAI_TRY_VOID(f()): for Result<void>.
-#define TSUKAI_TRY_VOID(...) \
-  if (auto tsukai_try_void = (__VA_ARGS__); !tsukai_try_void) return ::tsukai::fail(std::move(tsukai_try_void).error())
-#define TSUKAI_CO_TRY_VOID(...) \
-  if (auto tsukai_try_void = (__VA_ARGS__); !tsukai_try_void) co_return ::tsukai::fail(std::move(tsukai_try_void).error())
+#define TSUKAI_TRY_VOID(...)                                  \
+  if (auto tsukai_try_void = (__VA_ARGS__); !tsukai_try_void) \
+  return ::tsukai::fail(std::move(tsukai_try_void).error())
+#define TSUKAI_CO_TRY_VOID(...)                               \
+  if (auto tsukai_try_void = (__VA_ARGS__); !tsukai_try_void) \
+  co_return ::tsukai::fail(std::move(tsukai_try_void).error())

@@ -1,5 +1,6 @@
-// Coroutines: Task<T> = awaitable<Result<T>>. Write them as named functions that take their parameters by value; no
-// capturing lambda coroutine except directly in co_spawn; nothing detached (children belong to a Gate).
+// Coroutines: Task<T> = awaitable<Result<T>>. Write them as named functions that take their parameters by
+// value; no capturing lambda coroutine except directly in co_spawn; nothing detached (children belong to a
+// Gate).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -36,7 +37,8 @@ Task<T> with_deadline(Task<T> task, std::chrono::milliseconds limit, std::string
   std::variant<Result<T>, Result<void>> first = co_await (std::move(task) || sleep_for(limit));
   if (first.index() == 0) co_return std::get<0>(std::move(first));
   auto state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none) co_return fail(Code::kCancelled, what + " was cancelled");
+  if (state.cancelled() != asio::cancellation_type::none)
+    co_return fail(Code::kCancelled, what + " was cancelled");
   co_return fail(Code::kTimeout, what + " did not finish within " + std::to_string(limit.count()) + " ms");
 }
 

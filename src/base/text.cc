@@ -10,7 +10,9 @@ namespace {
 // The length of the well-formed character at `bytes[at]` (Unicode 15, table 3-7), or 0.
 std::size_t character_length(std::string_view bytes, std::size_t at) {
   auto byte = [&](std::size_t i) { return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0u; };
-  auto between = [&](std::size_t i, unsigned low, unsigned high) { return byte(i) >= low && byte(i) <= high && i < bytes.size(); };
+  auto between = [&](std::size_t i, unsigned low, unsigned high) {
+    return byte(i) >= low && byte(i) <= high && i < bytes.size();
+  };
   const unsigned first = byte(at);
   if (first < 0x80) return 1;
   if (first >= 0xc2 && first <= 0xdf) return between(at + 1, 0x80, 0xbf) ? 2 : 0;
@@ -99,8 +101,10 @@ std::string shortened(std::string_view text, std::size_t characters) {
       return out + "\xe2\x80\xa6";
     }
     const char c = text[at];
-    if (c == '\n' || c == '\r' || c == '\t') out += ' ';
-    else out.append(text, at, length);
+    if (c == '\n' || c == '\r' || c == '\t')
+      out += ' ';
+    else
+      out.append(text, at, length);
     at += length;
   }
   return out;

@@ -17,7 +17,8 @@ std::string repaired_utf8(std::string_view bytes);
 // The candidate closest to `word` by edit distance, if it is close enough to be a slip; else empty.
 std::string nearest_name(std::string_view word, const std::vector<std::string>& candidates);
 
-// At most `characters` characters (not bytes), with an ellipsis where something was cut; line breaks become spaces.
+// At most `characters` characters (not bytes), with an ellipsis where something was cut; line breaks become
+// spaces.
 std::string shortened(std::string_view text, std::size_t characters);
 
 std::vector<std::string> split(std::string_view text, char separator);

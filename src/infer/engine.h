@@ -19,7 +19,8 @@ class TokenConstraint {
   virtual ~TokenConstraint() = default;
   // Fills `out` with the tokens that may come next and returns true; false: any token may (out is not read).
   virtual bool mask(TokenMask& out) = 0;
-  // Tokens that must come next whatever the model thinks: appended without sampling (jump-forward). Usually empty.
+  // Tokens that must come next whatever the model thinks: appended without sampling (jump-forward). Usually
+  // empty.
   virtual std::vector<TokenId> forced() = 0;
   // A token was appended, sampled or forced.
   virtual void accept(TokenId token) = 0;
@@ -28,11 +29,11 @@ class TokenConstraint {
 };
 
 struct Generation {
-  std::vector<TokenId> prompt;               // Whole; not empty.
-  std::size_t tokens_max = 0;                // Generated at most; forced ones count.
+  std::vector<TokenId> prompt;  // Whole; not empty.
+  std::size_t tokens_max = 0;   // Generated at most; forced ones count.
   Sampling sampling;
   std::unique_ptr<TokenConstraint> constraint;  // May be null.
-  std::vector<TokenId> ends;                 // Any of these, once appended, ends the generation.
+  std::vector<TokenId> ends;                    // Any of these, once appended, ends the generation.
   // Every token as it is appended, on the engine thread; must be quick. May be empty.
   std::function<void(TokenId token, bool forced)> on_token;
 };
@@ -48,22 +49,25 @@ struct EngineOptions {
   std::size_t context = 0;       // Tokens of one sequence; 0: what the model was trained for, at most 8,192.
   std::size_t kv_bytes_max = 0;  // 0: a quarter of the memory that is free.
   std::string kernels = "auto";  // auto | reference | avx2 | avx512
+  std::string kv = "f16";        // How K and V are kept: f16 | f32.
+  int step_rows = 0;  // Rows computed together at most; 0: 256. Changes speed and memory, never results.
 };
 
 class GgufFile;
 
-// Thread-safe. Prefixes are shared: a prompt that begins like any sequence still in the KV cache, running or finished,
-// prefills only what is new (token granularity). The logits of the last prompt token are always needed, so when a whole
-// prompt is cached its last token alone is computed again, unless its logits were kept.
-// Results do not depend on what else runs, on chunking or on the number of threads.
+// Thread-safe. Prefixes are shared: a prompt that begins like any sequence still in the KV cache, running or
+// finished, prefills only what is new (token granularity). The logits of the last prompt token are always
+// needed, so when a whole prompt is cached its last token alone is computed again, unless its logits were
+// kept. Results do not depend on what else runs, on chunking or on the number of threads.
 class Engine {
  public:
-  // kUnsupported names the architecture or the tensor type; kCorrupt a tensor that is missing or of the wrong shape.
+  // kUnsupported names the architecture or the tensor type; kCorrupt a tensor that is missing or of the wrong
+  // shape.
   static Result<std::unique_ptr<Engine>> open(std::shared_ptr<const GgufFile> file, EngineOptions options);
   virtual ~Engine() = default;  // Cancels what runs, joins the thread.
 
-  // Resumes on the caller's executor. Cancellation takes effect between two tokens (kCancelled). kExhausted: the
-  // sequence does not fit the context, or the KV memory.
+  // Resumes on the caller's executor. Cancellation takes effect between two tokens (kCancelled). kExhausted:
+  // the sequence does not fit the context, or the KV memory.
   virtual Task<EngineOutput> generate(Generation generation) = 0;
   // Logits of every position, row-major [tokens.size(), vocabulary].
   virtual Task<std::vector<float>> logits(std::vector<TokenId> tokens) = 0;

@@ -10,9 +10,9 @@
 namespace tsukai::infer {
 
 struct LocalModelOptions {
-  std::string path;          // A .gguf file.
-  int threads = 0;           // 0: the number of physical cores.
-  std::size_t context = 0;   // Tokens; 0: what the model was trained for, at most 8,192.
+  std::string path;              // A .gguf file.
+  int threads = 0;               // 0: the number of physical cores.
+  std::size_t context = 0;       // Tokens; 0: what the model was trained for, at most 8,192.
   std::string kernels = "auto";  // auto | reference | avx2 | avx512: for tests and doctor
 };
 
@@ -21,8 +21,8 @@ struct ModelFileInfo {
   std::string path;
   std::string name, architecture, quantisation, tokenizer, chat_format;
   std::uint64_t file_bytes = 0, weight_bytes = 0, parameters = 0;
-  std::size_t layers = 0, embedding = 0, heads = 0, kv_heads = 0, head_dim = 0, feed_forward = 0, vocabulary = 0,
-              context_tokens = 0;
+  std::size_t layers = 0, embedding = 0, heads = 0, kv_heads = 0, head_dim = 0, feed_forward = 0,
+              vocabulary = 0, context_tokens = 0;
   std::vector<std::pair<std::string, std::size_t>> tensor_types;  // "Q4_1", how many tensors
 };
 Result<ModelFileInfo> read_model_file_info(const std::string& path);
@@ -42,7 +42,8 @@ struct Generated {
 // A local model: a ChatModel whose inside can also be reached directly. Owns the engine thread.
 class LocalModel : public ChatModel {
  public:
-  // Loads the weights (memory-mapped), the tokenizer and the template, and starts the engine. Takes up to seconds.
+  // Loads the weights (memory-mapped), the tokenizer and the template, and starts the engine. Takes up to
+  // seconds.
   static Result<std::unique_ptr<LocalModel>> open(LocalModelOptions options);
 
   virtual std::vector<TokenId> tokenize(std::string_view text, bool control) const = 0;

@@ -38,7 +38,8 @@ struct Message {
   std::vector<ToolCall> calls;  // Assistant only.
   std::string call_id;          // Tool only: the call this answers.
   std::string tool_name;        // Tool only.
-  // Assistant only, local models: the exact text the model produced for this turn, so that it is never re-rendered.
+  // Assistant only, local models: the exact text the model produced for this turn, so that it is never
+  // re-rendered.
   std::string raw;
 };
 
@@ -72,8 +73,8 @@ struct ChatRequest {
   bool thinking = true;  // Where the model knows how.
 };
 
-// Everything the model has seen and said so far in one conversation. Grows at the end only, unless a template rewrites
-// history. Remote models leave `tokens` empty.
+// Everything the model has seen and said so far in one conversation. Grows at the end only, unless a template
+// rewrites history. Remote models leave `tokens` empty.
 struct Transcript {
   std::string text;
   std::vector<TokenId> tokens;
@@ -84,7 +85,8 @@ struct Prompt {
   std::string text;             // Whole; for a remote model the canonical JSON request body.
   std::vector<TokenId> tokens;  // Whole.
   std::size_t kept_bytes = 0;   // The first bytes of the previous transcript's text that are unchanged
-  std::size_t kept_tokens = 0;  // and the first tokens; less than all of them only when the template rewrote history.
+  std::size_t kept_tokens =
+      0;  // and the first tokens; less than all of them only when the template rewrote history.
 };
 
 // Token counts of one model call. prompt = reused + prefilled.
@@ -109,8 +111,9 @@ std::string_view name(FinishReason reason);  // "stop", "calls", "length"
 struct ChatReply {
   Message message;  // role kAssistant
   FinishReason finish = FinishReason::kStop;
-  std::vector<TokenId> tokens;  // As produced, the end-of-turn token included when there was one. Empty when remote.
-  std::string text;             // The text of `tokens`, special tokens spelled out.
+  std::vector<TokenId>
+      tokens;        // As produced, the end-of-turn token included when there was one. Empty when remote.
+  std::string text;  // The text of `tokens`, special tokens spelled out.
   Usage usage;
 };
 
@@ -125,21 +128,22 @@ struct ModelDescription {
   std::size_t context_tokens = 0;
 };
 
-// A model that talks and calls tools. Lives on the io thread; generate() hands the work to wherever it is done.
+// A model that talks and calls tools. Lives on the io thread; generate() hands the work to wherever it is
+// done.
 class ChatModel {
  public:
   virtual ~ChatModel() = default;
 
   virtual const ModelDescription& description() const = 0;
 
-  // The prompt for the next turn: pure, the same request and transcript give the same prompt. Sampled tokens in
-  // `so_far` are kept as they are; only what is new is rendered and tokenised.
-  // kInvalidArgument when a tool's schema holds a keyword the grammar can't honour (named), kExhausted when the prompt
-  // leaves no room for tokens_max in the context.
+  // The prompt for the next turn: pure, the same request and transcript give the same prompt. Sampled tokens
+  // in `so_far` are kept as they are; only what is new is rendered and tokenised. kInvalidArgument when a
+  // tool's schema holds a keyword the grammar can't honour (named), kExhausted when the prompt leaves no room
+  // for tokens_max in the context.
   virtual Result<Prompt> render(const ChatRequest& request, const Transcript& so_far) = 0;
 
-  // Produces one assistant turn. `request` and `prompt` are those of render(). Cancelling the coroutine stops the
-  // engine between two tokens. Arguments of calls conform to their tool's schema.
+  // Produces one assistant turn. `request` and `prompt` are those of render(). Cancelling the coroutine stops
+  // the engine between two tokens. Arguments of calls conform to their tool's schema.
   virtual Task<ChatReply> generate(ChatRequest request, Prompt prompt, OnText on_text) = 0;
 
   // The schema keywords of this tool that the grammar can't honour, each with its place; empty: all is well.

@@ -20,19 +20,21 @@ struct ServerConfig {
   // stdio
   std::string command;
   std::vector<std::string> args;
-  std::map<std::string, std::string> env;  // The child sees these and a minimal set (PATH, HOME, LANG, TMPDIR ...).
+  std::map<std::string, std::string>
+      env;  // The child sees these and a minimal set (PATH, HOME, LANG, TMPDIR ...).
   std::string cwd;
   // HTTP
   std::string url;
   std::map<std::string, std::string> headers;
 
   std::chrono::milliseconds start_timeout{10'000};
-  std::chrono::milliseconds call_timeout{60'000};
-  bool trusted = false;  // Believe its annotations.
+  std::chrono::milliseconds call_timeout{60'000};       // Without an answer or progress.
+  std::chrono::milliseconds call_timeout_max{600'000};  // Whatever progress says.
+  bool trusted = false;                                 // Believe its annotations.
 };
 
-// Parses one member of `mcpServers`. `${NAME}` in values is replaced from the environment; an unset name is an error.
-// kInvalidArgument names the key and the nearest valid one.
+// Parses one member of `mcpServers`. `${NAME}` in values is replaced from the environment; an unset name is
+// an error. kInvalidArgument names the key and the nearest valid one.
 Result<ServerConfig> parse_server_config(std::string name, const Json& entry);
 
 // Every message as it crosses the wire, for --trace.
@@ -50,7 +52,8 @@ struct Progress {
 };
 using OnProgress = std::function<void(const Progress&)>;
 
-// A connected client. Lives on one executor's thread. Destruction without shutdown() kills the server's process group.
+// A connected client. Lives on one executor's thread. Destruction without shutdown() kills the server's
+// process group.
 class Client {
  public:
   virtual ~Client() = default;
@@ -67,8 +70,8 @@ class Client {
 
   // All pages.
   virtual Task<std::vector<Tool>> list_tools() = 0;
-  // A tool's own failure is a ToolResult with is_error. Errors: kNotFound (no such tool, when the server says so),
-  // kTimeout, kTransport (it died), kProtocol, kCancelled. `arguments` must be an object.
+  // A tool's own failure is a ToolResult with is_error. Errors: kNotFound (no such tool, when the server says
+  // so), kTimeout, kTransport (it died), kProtocol, kCancelled. `arguments` must be an object.
   virtual Task<ToolResult> call_tool(std::string tool, Json arguments, OnProgress on_progress = {}) = 0;
   virtual Task<void> ping() = 0;
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/task.h"
+#include "mcp/transport.h"
 #include "mcp/types.h"
 
 namespace tsukai::mcp {
@@ -19,20 +20,24 @@ class CallContext {
   virtual bool cancelled() const = 0;
 };
 
-// Arguments have been validated against input_schema. An Error becomes a tool result with isError whose text is
-// Error::text(): say what to change. The value is the structured content; its text block is made from `text`, or from
-// the JSON itself when `text` is empty.
+// Arguments have been validated against input_schema. An Error becomes a tool result with isError whose text
+// is Error::text(): say what to change. The value is the structured content; its text block is made from
+// `text`, or from the JSON itself when `text` is empty.
 struct ToolOutput {
   JsonValue structured;
   std::string text;
 };
+// Cancelling the call cancels the handler's coroutine; its outcome is then dropped.
 using ToolHandler = std::function<Task<ToolOutput>(Json arguments, CallContext& context)>;
 
 struct ServerOptions {
   Implementation implementation;
   std::string instructions;
+  std::size_t page_tools = 0;  // Tools on one page of tools/list; 0: all on one.
 };
 
+// Speaks every revision from 2024-11-05 to 2026-07-28: which one, the client decides.
+// REQUIRES: all tools are added before serving; the server outlives serving.
 class Server {
  public:
   virtual ~Server() = default;
@@ -43,6 +48,8 @@ class Server {
 
   // Serves standard input and output until end of file, then finishes the calls in flight.
   virtual Task<void> serve_stdio() = 0;
+  // The same over any transport: for tests and servers inside a program.
+  virtual Task<void> serve(std::unique_ptr<Transport> transport) = 0;
 };
 
 }  // namespace tsukai::mcp

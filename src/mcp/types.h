@@ -31,10 +31,10 @@ struct Tool {
 
 // What a tool answered. An error of the tool (is_error) is an answer, not a failure of the call.
 struct ToolResult {
-  JsonValue content;                            // Array of content blocks, as in the specification.
+  JsonValue content;  // Array of content blocks, as in the specification.
   std::optional<JsonValue> structured_content;
   bool is_error = false;
-  JsonValue whole;                              // The whole result, unknown members included.
+  JsonValue whole;  // The whole result, unknown members included.
 
   // The text blocks joined by line breaks; other blocks as one line that names kind, MIME type and size.
   std::string text() const;

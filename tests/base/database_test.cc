@@ -10,7 +10,8 @@ using namespace tsukai;
 
 namespace {
 
-const std::vector<std::string> kTables = {"CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"};
+const std::vector<std::string> kTables = {
+    "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"};
 
 Database opened(const std::string& path) {
   auto database = Database::open(path);

@@ -61,7 +61,9 @@ Task<void> fails() {
 }  // namespace
 
 TEST_SUITE("base/task") {
-  TEST_CASE("a deadline cancels what is late and lets through what is not") { CHECK(await(outer()).value() == 7); }
+  TEST_CASE("a deadline cancels what is late and lets through what is not") {
+    CHECK(await(outer()).value() == 7);
+  }
 
   TEST_CASE("an error crosses coroutines with its code") {
     auto result = await(fails());

@@ -14,7 +14,8 @@ using namespace tsukai;
 TEST_SUITE("base/text") {
   TEST_CASE("malformed UTF-8 is seen: overlong forms, surrogates, stray and missing bytes, beyond U+10FFFF") {
     CHECK(valid_utf8("plain, é, 東京, 🦊"));
-    for (const char* bad : {"\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe6\x9d", "\xff"}) {
+    for (const char* bad :
+         {"\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe6\x9d", "\xff"}) {
       CAPTURE(bad);
       CHECK_FALSE(valid_utf8(bad));
     }

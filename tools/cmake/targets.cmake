@@ -42,12 +42,14 @@ function(tsukai_program NAME)
   target_link_libraries(${NAME} PRIVATE ${NAME}_parts)
 endfunction()
 
-# tsukai_tests(FOLDER [DEPENDS ...])
-# tests/FOLDER/*_test.cc form the program test_FOLDER; ctest runs it file by file. A file *_slow_test.cc is labelled
-# slow, *_net_test.cc net (a package registry is asked), *_gpu_test.cc gpu; all others fast.
+# tsukai_tests(FOLDER [DEPENDS ...] [PROGRAMS ...])
+# tests/FOLDER/*_test.cc (and tests/FOLDER_test.cc) form the program test_FOLDER; ctest runs it file by file. A file *_slow_test.cc is labelled
+# slow, *_net_test.cc net (a package registry is asked), *_gpu_test.cc gpu; all others fast. PROGRAMS are those that the
+# tests start.
 function(tsukai_tests FOLDER)
-  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
-  file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${FOLDER}/*_test.cc)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PROGRAMS" ${ARGN})
+  file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${FOLDER}/*_test.cc
+       ${PROJECT_SOURCE_DIR}/tests/${FOLDER}_test.cc)
   if(NOT SOURCES)
     return()
   endif()
@@ -59,8 +61,13 @@ function(tsukai_tests FOLDER)
   foreach(DEPENDENCY ${ARG_DEPENDS})
     if(TARGET tsukai_${DEPENDENCY})
       target_link_libraries(test_${FOLDER} PRIVATE tsukai_${DEPENDENCY})
-    else()
+    elseif(TARGET ${DEPENDENCY})
       target_link_libraries(test_${FOLDER} PRIVATE ${DEPENDENCY})
+    endif()
+  endforeach()
+  foreach(PROGRAM ${ARG_PROGRAMS})
+    if(TARGET ${PROGRAM})
+      add_dependencies(test_${FOLDER} ${PROGRAM})
     endif()
   endforeach()
   target_compile_definitions(test_${FOLDER} PRIVATE TSUKAI_SOURCE_DIR="${PROJECT_SOURCE_DIR}"

@@ -10,10 +10,12 @@
 
 namespace tsukai::infer {
 
-// Rendered text in pieces that remember where they came from: special tokens may be spelled only by the template.
+// Rendered text in pieces that remember where they came from: special tokens may be spelled only by the
+// template.
 struct RenderedPiece {
   std::string text;
-  bool from_data = false;  // True: from a message, a tool or any other value; its text never becomes a control token.
+  bool from_data =
+      false;  // True: from a message, a tool or any other value; its text never becomes a control token.
 };
 
 class ChatTemplate {
@@ -22,8 +24,9 @@ class ChatTemplate {
   // kInvalidArgument names line and column of a mistake, or the construct that is not known.
   static Result<std::unique_ptr<ChatTemplate>> parse(std::string source);
 
-  // Renders with the variables Hugging Face templates expect (messages, tools, add_generation_prompt, bos_token,
-  // eos_token, enable_thinking, ...), as the members of `variables`. Bounded in steps and output; kExhausted beyond.
+  // Renders with the variables Hugging Face templates expect (messages, tools, add_generation_prompt,
+  // bos_token, eos_token, enable_thinking, ...), as the members of `variables`. Bounded in steps and output;
+  // kExhausted beyond.
   virtual Result<std::vector<RenderedPiece>> render(const Json& variables) const = 0;
 
   // Does the source mention the variable `tools`?

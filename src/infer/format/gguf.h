@@ -1,5 +1,5 @@
-// GGUF model files: a header of key-value metadata and tensor descriptions, then the tensors. Read in place (mmap).
-// Source: github.com/ggml-org/ggml docs/gguf.md, versions 2 and 3.
+// GGUF model files: a header of key-value metadata and tensor descriptions, then the tensors. Read in place
+// (mmap). Source: github.com/ggml-org/ggml docs/gguf.md, versions 2 and 3.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,16 @@ namespace tsukai::infer {
 
 // Tensor element types by their number in the file.
 enum class TensorType : std::uint32_t {
-  kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ4_1 = 3, kQ5_0 = 6, kQ5_1 = 7, kQ8_0 = 8, kQ4_K = 12, kQ5_K = 13, kQ6_K = 14,
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ5_0 = 6,
+  kQ5_1 = 7,
+  kQ8_0 = 8,
+  kQ4_K = 12,
+  kQ5_K = 13,
+  kQ6_K = 14,
   kBF16 = 30,
 };
 std::string type_name(std::uint32_t type);  // "Q4_1"; "type 99" when unknown
@@ -36,7 +45,8 @@ class GgufFile {
   // kNotFound; kCorrupt names the field and byte; kUnsupported names version or tensor type.
   static Result<std::shared_ptr<const GgufFile>> open(const std::string& path);
   // The same checks over bytes in memory (fuzzing, tests); the bytes must outlive the file.
-  static Result<std::shared_ptr<const GgufFile>> parse(std::span<const std::byte> bytes, const std::string& name);
+  static Result<std::shared_ptr<const GgufFile>> parse(std::span<const std::byte> bytes,
+                                                       const std::string& name);
 
   virtual const std::string& path() const = 0;
   virtual std::uint64_t file_bytes() const = 0;

@@ -17,9 +17,15 @@ namespace tsukai::infer {
 class TokenMask {
  public:
   explicit TokenMask(std::size_t tokens) : words_((tokens + 63) / 64), tokens_(tokens) {}
-  void set(TokenId token) { words_[static_cast<std::size_t>(token) / 64] |= std::uint64_t{1} << (token % 64); }
-  void clear(TokenId token) { words_[static_cast<std::size_t>(token) / 64] &= ~(std::uint64_t{1} << (token % 64)); }
-  bool test(TokenId token) const { return (words_[static_cast<std::size_t>(token) / 64] >> (token % 64)) & 1; }
+  void set(TokenId token) {
+    words_[static_cast<std::size_t>(token) / 64] |= std::uint64_t{1} << (token % 64);
+  }
+  void clear(TokenId token) {
+    words_[static_cast<std::size_t>(token) / 64] &= ~(std::uint64_t{1} << (token % 64));
+  }
+  bool test(TokenId token) const {
+    return (words_[static_cast<std::size_t>(token) / 64] >> (token % 64)) & 1;
+  }
   void reset() { words_.assign(words_.size(), 0); }
   std::size_t size() const { return tokens_; }
   std::vector<std::uint64_t>& words() { return words_; }
@@ -35,15 +41,23 @@ class Grammar {
  public:
   virtual ~Grammar() = default;
 
-  // The JSON texts of a schema (draft-07 and 2020-12), canonical layout: no optional white space, keys in the order of
-  // `properties` (sorted, as Json sorts them). Fails closed: kUnsupported names the keyword and its place.
+  // The JSON texts of a schema (draft-07 and 2020-12), canonical layout: no optional white space, keys in the
+  // order of `properties` (sorted, as Json sorts them). Fails closed: kUnsupported names the keyword and its
+  // place.
   static Result<std::shared_ptr<const Grammar>> from_schema(const Json& schema);
   // What from_schema would refuse in this schema: "/properties/a: keyword \"not\"". Empty: nothing.
   static std::vector<std::string> unsupported(const Json& schema);
 
+  // The texts that a regular expression matches from end to end (the part of ECMA-262 that RE2 shares;
+  // UTF-8). A text has at most 4,096 characters. kUnsupported names a construct outside it, kInvalidArgument
+  // a mistake in it.
+  static Result<std::shared_ptr<const Grammar>> from_regex(std::string_view pattern);
+  // Exactly one of these texts.
+  static std::shared_ptr<const Grammar> choices(std::vector<std::string> texts);
+
   // One piece of a sequence: literal text, or any text that a grammar allows.
   struct Piece {
-    std::string literal;                     // used when grammar is null
+    std::string literal;  // used when grammar is null
     std::shared_ptr<const Grammar> grammar;
   };
   // Pieces one after another; and one of several grammars.
@@ -55,7 +69,8 @@ class Grammar {
                                                std::size_t min, std::size_t max);
 };
 
-// The vocabulary of one tokenizer arranged for masks (a trie over token bytes). Built once per model (tens of ms).
+// The vocabulary of one tokenizer arranged for masks (a trie over token bytes). Built once per model (tens of
+// ms).
 class MaskVocabulary {
  public:
   virtual ~MaskVocabulary() = default;
@@ -80,7 +95,8 @@ class Matcher {
   virtual bool must_end() const = 0;
   // The bytes that must come next in any case ("" when there is a choice), at most `bytes_max`.
   virtual std::string forced(std::size_t bytes_max = 256) const = 0;
-  // The fewest further bytes after which the text may end, and one such text: used to close a text under a budget.
+  // The fewest further bytes after which the text may end, and one such text: used to close a text under a
+  // budget.
   virtual std::string shortest_completion() const = 0;
 };
 

@@ -1,0 +1,65 @@
+#include "agent/policy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/tool_names.h"
+#include "base/text.h"
+
+namespace tsukai::agent {
+namespace {
+
+std::string describe(const PolicyRule& rule) {
+  auto text = fmt::format("{}: {}", name(rule.action), rule.pattern);
+  return rule.line > 0 ? fmt::format("{} (line {})", text, rule.line) : text;
+}
+
+// Whether `rule` could match a tool of `server`, whatever the tool is called.
+bool may_concern(const PolicyRule& rule, const std::string& server) {
+  const auto dot = rule.pattern.find('.');
+  if (dot == std::string::npos) return rule.pattern.find('*') != std::string::npos;
+  return glob_matches(std::string_view(rule.pattern).substr(0, dot), server);
+}
+
+}  // namespace
+
+std::string_view name(PolicyRule::Action action) {
+  switch (action) {
+    case PolicyRule::Action::kAllow:
+      return "allow";
+    case PolicyRule::Action::kAsk:
+      return "ask";
+    case PolicyRule::Action::kDeny:
+      return "deny";
+  }
+  return "deny";
+}
+
+Verdict judge(const std::vector<PolicyRule>& policy, std::string_view qualified) {
+  for (const auto& rule : policy) {
+    if (glob_matches(rule.pattern, qualified)) return {rule.action, describe(rule)};
+  }
+  return {};
+}
+
+Result<void> check_rules(const std::vector<PolicyRule>& policy, const std::vector<std::string>& qualified,
+                         const std::vector<std::string>& missing_servers, const std::string& path) {
+  for (const auto& rule : policy) {
+    const bool known = std::any_of(qualified.begin(), qualified.end(),
+                                   [&](const auto& tool) { return glob_matches(rule.pattern, tool); });
+    const bool excused = std::any_of(missing_servers.begin(), missing_servers.end(),
+                                     [&](const auto& server) { return may_concern(rule, server); });
+    if (known || excused || rule.pattern == "*") continue;
+    const auto nearest = nearest_name(rule.pattern, qualified);
+    const auto place = path.empty() ? std::string("policy") : fmt::format("{}:{}", path, rule.line);
+    return fail(Code::kInvalidArgument,
+                fmt::format("{}: the rule \"{}: {}\" names no tool of the connected servers", place,
+                            name(rule.action), rule.pattern),
+                nearest.empty() ? "see `tsukai mcp tools` for their names"
+                                : fmt::format("did you mean {}?", nearest));
+  }
+  return {};
+}
+
+}  // namespace tsukai::agent

@@ -1,0 +1,28 @@
+// Which tools a run may call. Rules are tried in order, the first whose glob matches `server.tool` decides;
+// where none matches, the call is allowed: end the list with `deny: "*"` to turn that round.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/agent_file.h"
+
+namespace tsukai::agent {
+
+struct Verdict {
+  PolicyRule::Action action = PolicyRule::Action::kAllow;
+  std::string rule;  // "deny: shop.refund (line 14)"; empty when no rule matched.
+};
+
+std::string_view name(PolicyRule::Action action);  // "allow", "ask", "deny"
+
+Verdict judge(const std::vector<PolicyRule>& policy, std::string_view qualified);
+
+// A rule that no tool of `qualified` (all tools of all connected servers) matches is a slip of the pen that
+// would silently leave a tool reachable: kInvalidArgument naming rule, line and nearest tool. Rules that may
+// speak of one of the `missing_servers` (which failed to start) are let through.
+Result<void> check_rules(const std::vector<PolicyRule>& policy, const std::vector<std::string>& qualified,
+                         const std::vector<std::string>& missing_servers, const std::string& path);
+
+}  // namespace tsukai::agent

@@ -1,0 +1,173 @@
+#include "agent/progress.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "agent/records.h"
+#include "base/hash.h"
+
+namespace tsukai::agent {
+namespace {
+
+tl::unexpected<Error> misfit(const Row& row, const std::string& what) {
+  return fail(Code::kCorrupt, fmt::format("journal row {} ({}): {}", row.seq, name(row.kind), what));
+}
+
+infer::Message message(infer::Role role, std::string text) {
+  infer::Message message;
+  message.role = role;
+  message.text = std::move(text);
+  return message;
+}
+
+}  // namespace
+
+std::string step_key(std::size_t step) { return fmt::format("step-{}", step); }
+std::string call_key(std::size_t step, std::size_t call) {
+  return fmt::format("step-{}/call-{}", step, call);
+}
+
+Result<Progress> Progress::of(const std::vector<Row>& rows) {
+  Progress progress;
+  for (const auto& row : rows) TSUKAI_TRY_VOID(progress.apply(row));
+  return progress;
+}
+
+Result<void> Progress::apply(const Row& row) {
+  const Json& payload = *row.payload;
+  switch (row.kind) {
+    case Kind::kRunStarted: {
+      task = string_at(payload, "task");
+      const auto system = string_at(payload, "system");
+      if (!system.empty()) messages.push_back(message(infer::Role::kSystem, system));
+      messages.push_back(message(infer::Role::kUser, task));
+      return {};
+    }
+    case Kind::kRecalled:
+      if (messages.empty() || !steps.empty()) return misfit(row, "memory is recalled before the first step");
+      messages.back().text = string_at(payload, "message");
+      return {};
+    case Kind::kModelIntent:
+      return take_intent(row);
+    case Kind::kModelResult:
+      return take_reply(row);
+    case Kind::kToolIntent:
+    case Kind::kToolStarted:
+    case Kind::kToolUnknown:
+    case Kind::kToolResult:
+      return take_call(row);
+    case Kind::kCancelled:
+    case Kind::kRunDone:
+      finished = true;
+      return {};
+  }
+  return {};
+}
+
+Result<void> Progress::take_intent(const Row& row) {
+  const Json& payload = *row.payload;
+  // An intent after an intent: the first attempt had no result. The prompt is rebuilt from the same
+  // transcript.
+  OpenModelCall call;
+  call.step_key = row.step_key;
+  call.prompt.kept_bytes = static_cast<std::size_t>(integer_at(payload, "kept_bytes"));
+  call.prompt.kept_tokens = static_cast<std::size_t>(integer_at(payload, "kept_tokens"));
+  if (call.prompt.kept_bytes > transcript.text.size() || call.prompt.kept_tokens > transcript.tokens.size()) {
+    return misfit(row, "it keeps more than the transcript holds");
+  }
+  call.prompt.text = transcript.text.substr(0, call.prompt.kept_bytes) + text_at(payload, "text");
+  call.prompt.tokens.assign(transcript.tokens.begin(),
+                            transcript.tokens.begin() + static_cast<std::ptrdiff_t>(call.prompt.kept_tokens));
+  if (const auto* tokens = find(payload, "tokens"); tokens != nullptr && tokens->is_array()) {
+    for (const auto& token : *tokens) {
+      if (!token.is_number_integer()) return misfit(row, "a token is no number");
+      call.prompt.tokens.push_back(token.get<infer::TokenId>());
+    }
+  }
+  call.prompt_sha256 = string_at(payload, "prompt_sha256");
+  if (const auto* note = find(payload, "note")) {
+    call.note = planner::note_kind_named(string_at(*note, "kind"));
+    call.note_text = string_at(*note, "text");
+  }
+  open = std::move(call);
+  return {};
+}
+
+Result<void> Progress::take_reply(const Row& row) {
+  if (!open) return misfit(row, "there is no MODEL_INTENT before it");
+  TSUKAI_TRY(auto reply, reply_from(*row.payload));
+  if (!open->note_text.empty()) messages.push_back(message(infer::Role::kUser, open->note_text));
+  StepProgress step{.note = open->note, .finish = reply.finish, .text = reply.message.text};
+  for (std::size_t i = 0; i < reply.message.calls.size(); ++i) {
+    step.calls.push_back({.call = reply.message.calls[i], .step_key = call_key(steps.size() + 1, i + 1)});
+  }
+  std::int64_t new_tokens = -1;
+  if (!open->prompt.tokens.empty()) {
+    new_tokens = static_cast<std::int64_t>(open->prompt.tokens.size() - open->prompt.kept_tokens);
+    // The last token of a turn is produced but never read until the next one: it is new there.
+    if (open->prompt.kept_tokens > 0 && open->prompt.kept_tokens == transcript.tokens.size()) ++new_tokens;
+  }
+  totals.add_model_call(reply.usage, new_tokens, number_at(*row.payload, "ms"));
+  transcript.text = std::move(open->prompt.text) + reply.text;
+  transcript.tokens = std::move(open->prompt.tokens);
+  transcript.tokens.insert(transcript.tokens.end(), reply.tokens.begin(), reply.tokens.end());
+  messages.push_back(std::move(reply.message));
+  steps.push_back(std::move(step));
+  open.reset();
+  return {};
+}
+
+CallProgress* Progress::call_at(const std::string& key) {
+  if (steps.empty()) return nullptr;
+  auto& calls = steps.back().calls;
+  const auto found =
+      std::find_if(calls.begin(), calls.end(), [&](const auto& call) { return call.step_key == key; });
+  return found == calls.end() ? nullptr : &*found;
+}
+
+Result<void> Progress::take_call(const Row& row) {
+  auto* call = call_at(row.step_key);
+  if (call == nullptr) return misfit(row, "the model made no call " + row.step_key);
+  if (call->stage == CallProgress::Stage::kSettled)
+    return misfit(row, row.step_key + " has its result already");
+  if (row.kind == Kind::kToolIntent) call->stage = CallProgress::Stage::kIntended;
+  if (row.kind == Kind::kToolStarted) call->stage = CallProgress::Stage::kStarted;
+  if (row.kind != Kind::kToolResult) return {};
+
+  call->stage = CallProgress::Stage::kSettled;
+  call->outcome = outcome_named(string_at(*row.payload, "outcome"));
+  call->observation = string_at(*row.payload, "observation");
+  totals.add_tool_call(call->outcome, number_at(*row.payload, "ms"));
+  const auto& calls = steps.back().calls;
+  const auto settled = [](const auto& each) { return each.stage == CallProgress::Stage::kSettled; };
+  if (!std::all_of(calls.begin(), calls.end(), settled)) return {};
+  // Results may arrive in any order; the model sees them in the order of its calls.
+  for (const auto& each : calls) {
+    auto told = message(infer::Role::kTool, each.observation);
+    told.call_id = each.call.id;
+    told.tool_name = each.call.name;
+    messages.push_back(std::move(told));
+  }
+  return {};
+}
+
+planner::Situation Progress::situation() const {
+  planner::Situation situation;
+  for (const auto& step : steps) {
+    planner::Turn turn{.note = step.note, .finish = step.finish, .text = step.text};
+    for (const auto& each : step.calls) {
+      planner::CallOutcome outcome{.call = each.call.name + " " + each.call.arguments.print()};
+      outcome.settled = each.stage == CallProgress::Stage::kSettled;
+      if (outcome.settled) outcome.result = std::string(name(each.outcome)) + " " + each.observation;
+      turn.calls.push_back(std::move(outcome));
+    }
+    situation.turns.push_back(std::move(turn));
+  }
+  situation.spent.tokens = totals.tokens_spent();
+  situation.spent.tool_calls = totals.tool_calls;
+  return situation;
+}
+
+}  // namespace tsukai::agent

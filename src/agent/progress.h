@@ -1,0 +1,78 @@
+// How far a run is: a fold over its journal rows. The live loop, resume, replay and `runs show` all know a
+// run through this one function, so that what is not in the journal can't matter.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/journal.h"
+#include "agent/observation.h"
+#include "agent/totals.h"
+#include "infer/model.h"
+#include "planner/react.h"
+
+namespace tsukai::agent {
+
+// A call of a turn, and how far it got.
+struct CallProgress {
+  enum class Stage {
+    kPlanned,   // The model asked for it; nothing was journaled yet.
+    kIntended,  // TOOL_INTENT is durable.
+    kStarted,   // TOOL_STARTED is durable: it may have reached the server.
+    kSettled,   // TOOL_RESULT is durable.
+  } stage = Stage::kPlanned;
+  infer::ToolCall call;
+  std::string step_key;  // "step-2/call-1"
+  Outcome outcome = Outcome::kDone;
+  std::string observation;
+};
+
+// One turn of the model that has its MODEL_RESULT.
+struct StepProgress {
+  planner::NoteKind note = planner::NoteKind::kNone;
+  infer::FinishReason finish = infer::FinishReason::kStop;
+  std::string text;
+  std::vector<CallProgress> calls;
+};
+
+// A model call without a result yet.
+struct OpenModelCall {
+  std::string step_key;
+  infer::Prompt prompt;       // Rebuilt whole, exactly as the model was given it.
+  std::string prompt_sha256;  // As journaled.
+  planner::NoteKind note = planner::NoteKind::kNone;
+  std::string note_text;
+};
+
+struct Progress {
+  std::string task;
+  std::vector<infer::Message> messages;  // All the model was told and said, in order.
+  infer::Transcript transcript;          // The same as text and tokens.
+  std::vector<StepProgress> steps;
+  std::optional<OpenModelCall> open;
+  Totals totals;
+  bool finished = false;
+
+  // Takes the next row. kCorrupt when it does not fit what came before.
+  Result<void> apply(const Row& row);
+  // All rows of a run, from the first.
+  static Result<Progress> of(const std::vector<Row>& rows);
+
+  // The newest step's call with this key, or nullptr.
+  CallProgress* call_at(const std::string& step_key);
+  // For the planner. Limits, time spent and the settings are added by the caller.
+  planner::Situation situation() const;
+
+ private:
+  Result<void> take_intent(const Row& row);
+  Result<void> take_reply(const Row& row);
+  Result<void> take_call(const Row& row);
+};
+
+// "step-3", "step-3/call-1"; both counted from 1.
+std::string step_key(std::size_t step);
+std::string call_key(std::size_t step, std::size_t call);
+
+}  // namespace tsukai::agent

@@ -1,0 +1,37 @@
+// Keeping secrets out of prompts, journal and events.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "mcp/client.h"
+
+namespace tsukai::agent {
+
+// Shorter values are too likely to be ordinary words ("true", "en-GB").
+inline constexpr std::size_t kSecretBytesMin = 8;
+
+// The values of the servers' environment and headers, replaced wherever they appear by "[redacted NAME]". A
+// header value such as "Bearer TOKEN" also hides TOKEN alone. Arguments and URLs are shown, so only what came
+// into them from an environment variable that sounds secret (TOKEN, KEY, PASSWORD ... in its name) is hidden.
+class Redaction {
+ public:
+  Redaction() = default;
+  explicit Redaction(const std::vector<mcp::ServerConfig>& servers);
+
+  // One more secret: `name` is what stands in its place.
+  void add(const std::string& name, const std::string& value);
+
+  std::string text(std::string text) const;
+  // Every string of a JSON value, keys included.
+  Json json(const Json& value) const;
+  bool empty() const { return secrets_.empty(); }
+
+ private:
+  void add_from_environment(const mcp::ServerConfig& server);
+  std::vector<std::pair<std::string, std::string>> secrets_;  // value, replacement; longest value first
+};
+
+}  // namespace tsukai::agent

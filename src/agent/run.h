@@ -1,0 +1,41 @@
+// One run of an agent: perceive, plan, act, observe, until there is an answer or a limit. Every arrow is a
+// journal row.
+#pragma once
+
+#include <string>
+
+#include "agent/agent_file.h"
+#include "agent/events.h"
+#include "agent/journal.h"
+#include "agent/runtime.h"
+#include "agent/toolbox.h"
+#include "base/clock.h"
+#include "base/task.h"
+#include "infer/model.h"
+#include "memory/memory.h"
+
+namespace tsukai::agent {
+
+// Calls of one turn that run side by side.
+inline constexpr std::size_t kParallelCallsMax = 8;
+
+// What a run works with. All outlive it; all are used on the io thread.
+struct RunParts {
+  AgentFile file;
+  std::string task;
+  std::string user;
+  std::string database_path;  // For whoever watches.
+  Journal& journal;
+  memory::Memory* memory = nullptr;  // Null: memory is off.
+  infer::ChatModel& model;
+  Toolbox& toolbox;
+  const Clock& clock;
+  OnEvent on_event;
+};
+
+// Runs to the end. An Error means that the journal failed; all else is in the outcome. When the coroutine is
+// cancelled, the calls in flight are cancelled and waited for, CANCELLED is journaled, and the outcome says
+// so.
+Task<RunOutcome> execute_run(RunParts parts);
+
+}  // namespace tsukai::agent

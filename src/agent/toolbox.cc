@@ -1,0 +1,233 @@
+#include "agent/toolbox.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "agent/tool_names.h"
+#include "base/gate.h"
+#include "base/text.h"
+
+namespace tsukai::agent {
+namespace {
+
+asio::awaitable<bool> was_cancelled() {
+  co_return (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none;
+}
+
+bool globs_match(const std::vector<std::string>& globs, const std::string& qualified) {
+  return globs.empty() || std::any_of(globs.begin(), globs.end(),
+                                      [&](const auto& glob) { return glob_matches(glob, qualified); });
+}
+
+}  // namespace
+
+Toolbox::Toolbox(ToolboxOptions options)
+    : options_(std::move(options)), redaction_(options_.servers), servers_(options_.servers.size()) {}
+
+Task<std::unique_ptr<Toolbox>> Toolbox::open(ToolboxOptions options) {
+  // Cancellation is asked for where it matters, so that started servers are always shut down.
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (options.servers.size() > kServersMax) {
+    co_return fail(Code::kExhausted,
+                   fmt::format("{} servers; a run takes at most {}", options.servers.size(), kServersMax));
+  }
+  std::unique_ptr<Toolbox> toolbox(new Toolbox(std::move(options)));
+  Gate gate(co_await asio::this_coro::executor);
+  for (std::size_t i = 0; i < toolbox->servers_.size(); ++i) gate.spawn(toolbox->start(i));
+  co_await gate.drained();
+  if (co_await was_cancelled()) {
+    co_await gate.close();
+    co_await toolbox->shutdown();
+    co_return fail(Code::kCancelled, "starting the servers was cancelled");
+  }
+  const auto failed = [](const Server& server) { return server.failure.has_value(); };
+  if (!toolbox->servers_.empty() && std::all_of(toolbox->servers_.begin(), toolbox->servers_.end(), failed)) {
+    co_await toolbox->shutdown();
+    co_return fail(Error(*toolbox->servers_[0].failure).in("server " + toolbox->options_.servers[0].name));
+  }
+  if (auto bound = toolbox->bind_tools(); !bound) {
+    co_await toolbox->shutdown();
+    co_return fail(std::move(bound).error());
+  }
+  co_return toolbox;
+}
+
+Task<void> Toolbox::start(std::size_t index) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const auto config = options_.servers[index];
+  const auto began = std::chrono::steady_clock::now();
+  auto client = co_await options_.connect(config, mcp::ClientOptions{});
+  if (!client) {
+    fail_server(index, client.error());
+    co_return Result<void>();
+  }
+  servers_[index].client = *std::move(client);
+  if (co_await was_cancelled()) co_return fail(Code::kCancelled, "starting the server was cancelled");
+  auto tools =
+      co_await with_deadline(servers_[index].client->list_tools(), config.start_timeout, "tools/list");
+  if (!tools) {
+    fail_server(index, tools.error());
+    co_return Result<void>();
+  }
+  servers_[index].tools = *std::move(tools);
+  const auto& server = *servers_[index].client;
+  options_.tell(
+      "server_started",
+      Json{{"server", config.name},
+           {"implementation", server.server().name},
+           {"version", server.server().version},
+           {"protocol", server.protocol_version()},
+           {"tools", servers_[index].tools.size()},
+           {"ms",
+            std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count()}});
+  co_return Result<void>();
+}
+
+void Toolbox::fail_server(std::size_t index, const Error& error) {
+  if (servers_[index].failure || error.code() == Code::kCancelled) return;
+  servers_[index].failure = error;
+  options_.tell("server_failed", Json{{"server", options_.servers[index].name},
+                                      {"error",
+                                       {{"code", name(error.code())},
+                                        {"message", redaction_.text(error.message())},
+                                        {"remedy", redaction_.text(error.remedy())}}}});
+}
+
+void Toolbox::notice(const std::string& text) {
+  options_.tell("notice", Json{{"message", redaction_.text(text)}});
+}
+
+Result<void> Toolbox::bind_tools() {
+  std::vector<std::string> all, missing;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    const auto& server = options_.servers[i];
+    if (servers_[i].failure) missing.push_back(server.name);
+    for (auto& tool : servers_[i].tools) {
+      BoundTool bound{.server = i, .tool = tool, .qualified = qualified_name(server.name, tool.name)};
+      const auto model_name = model_tool_name(server.name, tool.name);
+      if (std::find(all.begin(), all.end(), bound.qualified) != all.end()) {
+        notice(fmt::format("{} is listed twice by its server: only the first counts", bound.qualified));
+        continue;
+      }
+      all.push_back(bound.qualified);
+      if (!globs_match(options_.globs, bound.qualified)) continue;
+      if (by_name_.contains(model_name)) {
+        notice(fmt::format("{} is left out: its name for the model, {}, is taken by {}", bound.qualified,
+                           model_name, tools_[by_name_[model_name]].qualified));
+        continue;
+      }
+      bound.definition = {model_name, redaction_.text(tool.description), tool.input_schema};
+      auto schema = JsonSchema::compile(*tool.input_schema);
+      if (!schema) {
+        notice(fmt::format("{} is left out: its inputSchema is not usable: {}", bound.qualified,
+                           schema.error().text()));
+        continue;
+      }
+      bound.arguments = *std::move(schema);
+      if (auto keywords = options_.unsupported_keywords(bound.definition); !keywords.empty()) {
+        notice(fmt::format("{} is left out: the model's grammar can't honour {} of its inputSchema",
+                           bound.qualified, fmt::join(keywords, ", ")));
+        continue;
+      }
+      if (tools_.size() == kToolsMax) {
+        return fail(Code::kExhausted, fmt::format("the servers offer more than {} tools", kToolsMax),
+                    "choose some with `tools:` in the agent file");
+      }
+      by_name_[model_name] = tools_.size();
+      definitions_.push_back(bound.definition);
+      tools_.push_back(std::move(bound));
+    }
+  }
+  for (const auto& glob : options_.globs) {
+    const auto matches = [&](const auto& tool) { return glob_matches(glob, tool); };
+    if (std::any_of(all.begin(), all.end(), matches) || !missing.empty()) continue;
+    const auto nearest = nearest_name(glob, all);
+    return fail(Code::kInvalidArgument,
+                fmt::format("{}: tools: \"{}\" names no tool of the connected servers",
+                            options_.path.empty() ? "agent" : options_.path, glob),
+                nearest.empty() ? "" : fmt::format("did you mean {}?", nearest));
+  }
+  return check_rules(options_.policy, all, missing, options_.path);
+}
+
+const BoundTool* Toolbox::find(std::string_view model_name) const {
+  const auto found = by_name_.find(model_name);
+  return found == by_name_.end() ? nullptr : &tools_[found->second];
+}
+
+std::optional<Refusal> Toolbox::refusal(const infer::ToolCall& call) const {
+  const auto* tool = find(call.name);
+  if (tool == nullptr) {
+    std::vector<std::string> names;
+    for (const auto& definition : definitions_) names.push_back(definition.name);
+    const auto nearest = nearest_name(call.name, names);
+    return Refusal{
+        Outcome::kUnknownTool,
+        nearest.empty()
+            ? fmt::format("there is no tool {}; the tools are: {}", call.name, fmt::join(names, ", "))
+            : fmt::format("there is no tool {}; did you mean {}?", call.name, nearest)};
+  }
+  if (!call.arguments->is_object()) return Refusal{Outcome::kInvalid, "the arguments must be a JSON object"};
+  if (auto faults = tool->arguments.check(*call.arguments); !faults.empty()) {
+    return Refusal{Outcome::kInvalid,
+                   fmt::format("the arguments of {} are not valid: {}", call.name, fmt::join(faults, "; "))};
+  }
+  const auto verdict = judge(options_.policy, tool->qualified);
+  if (verdict.action == PolicyRule::Action::kDeny) {
+    return Refusal{
+        Outcome::kDenied,
+        fmt::format("{} is not allowed here by the policy ({}); go on without it", call.name, verdict.rule)};
+  }
+  if (verdict.action == PolicyRule::Action::kAsk) {
+    return Refusal{Outcome::kDenied,
+                   fmt::format("{} needs a person's approval ({}), and nobody is there to give it; go on "
+                               "without it",
+                               call.name, verdict.rule)};
+  }
+  return std::nullopt;
+}
+
+asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::int64_t limit_ms) {
+  const auto* tool = find(call.name);
+  TSUKAI_CHECK(tool != nullptr, "only calls that are not refused are made");
+  const auto began = std::chrono::steady_clock::now();
+  const auto limit = std::chrono::milliseconds(std::max<std::int64_t>(1, limit_ms));
+  auto& client = *servers_[tool->server].client;
+  auto result =
+      co_await with_deadline(client.call_tool(tool->tool.name, *call.arguments), limit, tool->qualified);
+  Observation observation;
+  if (result) {
+    observation = observe(*result, redaction_);
+  } else {
+    const auto& error = result.error();
+    if (error.code() == Code::kTransport) fail_server(tool->server, error);
+    auto message = error.text();
+    // The server may have done it all the same: saying so keeps the model from doing it twice.
+    if (error.code() == Code::kTimeout || error.code() == Code::kTransport) {
+      message += "; whether the call took effect is not known";
+    }
+    observation = observe_failure(error.code() == Code::kCancelled ? Outcome::kCancelled : Outcome::kFailed,
+                                  message, redaction_);
+  }
+  observation.ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
+  co_return observation;
+}
+
+Task<void> Toolbox::stop(std::size_t index) {
+  co_await servers_[index].client->shutdown();
+  co_return Result<void>();
+}
+
+asio::awaitable<void> Toolbox::shutdown() {
+  Gate gate(co_await asio::this_coro::executor);
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (servers_[i].client) gate.spawn(stop(i));
+  }
+  co_await gate.drained();
+}
+
+}  // namespace tsukai::agent

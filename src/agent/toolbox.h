@@ -1,0 +1,100 @@
+// All tools of a run: the servers merged under one set of names, checked, and called.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/agent_file.h"
+#include "agent/observation.h"
+#include "agent/policy.h"
+#include "agent/runtime.h"
+#include "base/json_schema.h"
+#include "base/task.h"
+#include "infer/model.h"
+#include "mcp/client.h"
+
+namespace tsukai::agent {
+
+// An event without its time: type and data (docs/formats/events.md).
+using Tell = std::function<void(std::string type, JsonValue data)>;
+
+inline constexpr std::size_t kServersMax = 64;
+inline constexpr std::size_t kToolsMax = 512;
+
+struct ToolboxOptions {
+  std::vector<mcp::ServerConfig> servers;
+  std::vector<std::string> globs;  // Only these `server.tool`; empty: all.
+  std::vector<PolicyRule> policy;
+  std::string path;  // Of the agent file, for messages.
+  ConnectServer connect;
+  // ChatModel::unsupported_keywords; a tool with any is left out of the run, and a notice says why.
+  std::function<std::vector<std::string>(const infer::ToolDefinition&)> unsupported_keywords;
+  Tell tell;
+};
+
+struct BoundTool {
+  std::size_t server = 0;  // Index into the options' servers.
+  mcp::Tool tool;
+  std::string qualified;             // "maps.maps_geo"
+  infer::ToolDefinition definition;  // Named as the model knows it.
+  JsonSchema arguments;
+};
+
+// Why a call is not made.
+struct Refusal {
+  Outcome outcome = Outcome::kInvalid;
+  std::string message;
+};
+
+// Lives on the io thread. REQUIRES: shutdown() before destruction, else the servers are killed rather than
+// closed.
+class Toolbox {
+ public:
+  // Starts all servers at once. One that fails is missing, with an event, and nothing else happens; when all
+  // fail, the first one's error is the answer. Other errors: kInvalidArgument when a policy rule or tool glob
+  // names nothing, kExhausted beyond the limits, kCancelled (all started servers are shut down by then).
+  static Task<std::unique_ptr<Toolbox>> open(ToolboxOptions options);
+
+  // In the order of servers and of their lists: fixed for the run.
+  const std::vector<infer::ToolDefinition>& definitions() const { return definitions_; }
+  const std::vector<BoundTool>& tools() const { return tools_; }
+  const BoundTool* find(std::string_view model_name) const;
+  const Redaction& redaction() const { return redaction_; }
+
+  // Unknown name (with the nearest), arguments against the schema, policy; in this order.
+  std::optional<Refusal> refusal(const infer::ToolCall& call) const;
+
+  // Calls the tool for at most `limit_ms`. Whatever goes wrong is an observation. REQUIRES: !refusal(call).
+  // Its outcome is kCancelled when the coroutine was cancelled meanwhile.
+  asio::awaitable<Observation> call(infer::ToolCall call, std::int64_t limit_ms);
+
+  // Closes every server, in parallel. Not to be cancelled.
+  asio::awaitable<void> shutdown();
+
+ private:
+  struct Server {
+    std::unique_ptr<mcp::Client> client;
+    std::vector<mcp::Tool> tools;
+    std::optional<Error> failure;
+  };
+  explicit Toolbox(ToolboxOptions options);
+  Task<void> start(std::size_t index);
+  Task<void> stop(std::size_t index);
+  Result<void> bind_tools();
+  void fail_server(std::size_t index, const Error& error);
+  void notice(const std::string& text);
+
+  ToolboxOptions options_;
+  Redaction redaction_;
+  std::vector<Server> servers_;
+  std::vector<BoundTool> tools_;
+  std::vector<infer::ToolDefinition> definitions_;
+  std::map<std::string, std::size_t, std::less<>> by_name_;
+};
+
+}  // namespace tsukai::agent

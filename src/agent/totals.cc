@@ -1,0 +1,85 @@
+#include "agent/totals.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace tsukai::agent {
+namespace {
+
+// Whole microseconds are plenty, and short in JSON.
+double rounded(double ms) { return std::round(ms * 1000) / 1000; }
+
+}  // namespace
+
+void Totals::add_model_call(const infer::Usage& given, std::int64_t new_tokens, double ms) {
+  ++steps;
+  ++model_calls;
+  usage.prompt_tokens += given.prompt_tokens;
+  usage.reused_tokens += given.reused_tokens;
+  usage.prefilled_tokens += given.prefilled_tokens;
+  usage.rewound_tokens += given.rewound_tokens;
+  usage.generated_tokens += given.generated_tokens;
+  usage.forced_tokens += given.forced_tokens;
+  usage.prefill_ms += given.prefill_ms;
+  usage.decode_ms += given.decode_ms;
+  model_ms += ms;
+  // Less than new is possible: another run may have left the same prefix in the cache.
+  if (new_tokens >= 0) tokens_recomputed += std::max<std::int64_t>(0, given.prefilled_tokens - new_tokens);
+}
+
+void Totals::add_tool_call(Outcome outcome, double ms) {
+  if (!dispatched(outcome)) {
+    ++tool_refusals;
+    return;
+  }
+  ++tool_calls;
+  if (outcome != Outcome::kDone) ++tool_errors;
+  tool_ms += ms;
+}
+
+double Totals::prefix_hit_ratio() const { return agent::prefix_hit_ratio(usage); }
+
+double prefix_hit_ratio(const infer::Usage& usage) {
+  if (usage.prompt_tokens <= 0) return 0;
+  return std::round(1e4 * static_cast<double>(usage.reused_tokens) /
+                    static_cast<double>(usage.prompt_tokens)) /
+         1e4;
+}
+
+Json usage_json(const infer::Usage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},       {"reused_tokens", usage.reused_tokens},
+          {"prefilled_tokens", usage.prefilled_tokens}, {"rewound_tokens", usage.rewound_tokens},
+          {"generated_tokens", usage.generated_tokens}, {"forced_tokens", usage.forced_tokens},
+          {"prefill_ms", rounded(usage.prefill_ms)},    {"decode_ms", rounded(usage.decode_ms)}};
+}
+
+infer::Usage usage_from(const Json& json) {
+  infer::Usage usage;
+  usage.prompt_tokens = integer_at(json, "prompt_tokens");
+  usage.reused_tokens = integer_at(json, "reused_tokens");
+  usage.prefilled_tokens = integer_at(json, "prefilled_tokens");
+  usage.rewound_tokens = integer_at(json, "rewound_tokens");
+  usage.generated_tokens = integer_at(json, "generated_tokens");
+  usage.forced_tokens = integer_at(json, "forced_tokens");
+  usage.prefill_ms = number_at(json, "prefill_ms");
+  usage.decode_ms = number_at(json, "decode_ms");
+  return usage;
+}
+
+Json Totals::json(std::int64_t wall_ms) const {
+  Json out = usage_json(usage);
+  out["steps"] = steps;
+  out["model_calls"] = model_calls;
+  out["tokens_recomputed"] = tokens_recomputed;
+  out["prefix_hit_ratio"] = prefix_hit_ratio();
+  out["tool_calls"] = tool_calls;
+  out["tool_errors"] = tool_errors;
+  out["tool_refusals"] = tool_refusals;
+  out["model_ms"] = rounded(model_ms);
+  out["tool_ms"] = rounded(tool_ms);
+  out["wall_ms"] = wall_ms;
+  return out;
+}
+
+}  // namespace tsukai::agent

@@ -1,0 +1,139 @@
+// Backend: device memory and the dozen operations a forward pass is made of. Implemented by cpu/; a CUDA
+// backend is next.
+//
+// Nothing above it holds a host pointer to weights, activations, KV or logits: memory is reached by upload()
+// and download() alone. Operations are queued in order; download() and finish() wait for those before them.
+//
+// All activations are fp32, row-major, one row per token of the batch. Every operation is batch-invariant: a
+// row's result is the same bits whatever rows stand beside it and however many threads work.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "infer/format/gguf.h"
+
+namespace tsukai::infer {
+
+constexpr int kPageTokens = 16;  // of one KV page
+constexpr int kAttentionChunk =
+    64;  // KV positions whose scores are reduced together; a multiple of kPageTokens
+
+// Memory of the device.
+class Buffer {
+ public:
+  virtual ~Buffer() = default;
+  virtual std::size_t bytes() const = 0;
+};
+
+// A weight matrix of the device, [rows, columns] in its file's element type: y = W x has `rows` elements.
+class Matrix {
+ public:
+  virtual ~Matrix() = default;
+  virtual std::size_t rows() const = 0;
+  virtual std::size_t columns() const = 0;
+};
+
+// One sequence's part of a batch: `rows` consecutive tokens at positions position, position + 1, ...
+struct BatchSequence {
+  int first_row = 0;
+  int rows = 0;
+  int position = 0;
+  int first_page =
+      0;  // Its pages are Batch::pages[first_page ...]: page i holds positions [16 i, 16 i + 16).
+};
+
+// The tokens of one step: rows of several sequences, one sequence after another.
+struct Batch {
+  std::vector<std::int32_t> tokens;     // [rows]
+  std::vector<std::int32_t> positions;  // [rows]
+  std::vector<std::int32_t>
+      slots;  // [rows] page * 16 + offset that receives K and V; -1: they are there already
+  std::vector<BatchSequence> sequences;
+  std::vector<std::int32_t> pages;
+};
+
+// How K and V are rounded.
+enum class KvType {
+  kF16,  // half the memory; the default
+  kF32,  // nothing is lost: for tests against other implementations
+};
+
+struct KvShape {
+  int layers = 0, kv_heads = 0, head_dim = 0;
+  KvType type = KvType::kF16;
+  std::size_t pages = 0;
+};
+
+// Which halves of a head vector rotate together.
+enum class RopePairs {
+  kAdjacent,  // (0, 1), (2, 3), ...: llama as converted to GGUF
+  kHalves,    // (0, d/2), (1, d/2 + 1), ...: qwen2, qwen3
+};
+
+// Rotary position embedding of the first `rotated` dimensions of each head.
+struct Rope {
+  RopePairs pairs = RopePairs::kHalves;
+  int rotated = 0;
+  const Buffer* cosines = nullptr;  // [context, rotated / 2] fp32
+  const Buffer* sines = nullptr;
+};
+
+struct AttentionShape {
+  int layer = 0, heads = 0;
+  float scale = 1;  // of the scores
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string kernels() const = 0;  // "avx2", "reference", ...
+
+  // Memory. allocate: kExhausted when there is none. A matrix may alias the tensor's bytes, which must stay
+  // mapped.
+  virtual Result<std::unique_ptr<Buffer>> allocate(std::size_t bytes) = 0;
+  virtual Result<std::unique_ptr<Matrix>> matrix(const TensorView& tensor) = 0;
+  virtual void upload(Buffer& to, std::size_t offset, std::span<const std::byte> from) = 0;
+  virtual void download(const Buffer& from, std::size_t offset, std::span<std::byte> to) = 0;
+  virtual void finish() = 0;
+
+  // The KV cache: pages of K and V of all layers. Its layout is the backend's own.
+  virtual Result<void> allocate_kv(const KvShape& shape) = 0;
+  virtual std::size_t page_bytes() const = 0;
+  virtual void copy_page(std::int32_t from, std::int32_t to) = 0;
+  virtual void download_page(std::int32_t page, std::span<std::byte> to) = 0;
+  virtual void upload_page(std::int32_t page, std::span<const std::byte> from) = 0;
+
+  // Makes `batch` the one that the operations below are about; it must stay unchanged until the next begin().
+  virtual void begin(const Batch& batch) = 0;
+
+  // out[r] = table[tokens[r]]
+  virtual void embed(const Matrix& table, Buffer& out) = 0;
+  // out[r] = x[r] / sqrt(mean(x[r]^2) + epsilon) * weight      x, out [rows, width], weight [width]
+  virtual void rms_norm(const Buffer& x, const Buffer& weight, int rows, int width, float epsilon,
+                        Buffer& out) = 0;
+  // y[r] = W x[r] (+ bias) (+ y[r] when `add`)                 x [rows, columns], y [rows, W.rows]
+  virtual void multiply(const Buffer& x, const Matrix& weight, const Buffer* bias, int rows, Buffer& y,
+                        bool add) = 0;
+  // In place, for each head of x [rows, heads, head_dim]: RMS norm by `norm` [head_dim] unless null, then
+  // rotation by the row's position.
+  virtual void norm_and_rotate(Buffer& x, int heads, int head_dim, const Buffer* norm, float epsilon,
+                               const Rope& rope) = 0;
+  // Stores k, v [rows, kv_heads, head_dim] of a layer into the rows' slots, rounded to the cache's type.
+  virtual void store_kv(int layer, const Buffer& k, const Buffer& v) = 0;
+  // Causal grouped-query attention of each row over its sequence's positions up to its own.
+  //   q, out [rows, heads, head_dim]
+  // Reduced in chunks of kAttentionChunk positions, merged in order.
+  virtual void attention(const AttentionShape& shape, const Buffer& q, Buffer& out) = 0;
+  // gate[r] = silu(gate[r]) * up[r]                            [rows, width]
+  virtual void silu_multiply(Buffer& gate, const Buffer& up, int rows, int width) = 0;
+  // out[i] = x[rows[i]]                                        x [.., width], out [rows.size(), width]
+  virtual void gather_rows(const Buffer& x, std::span<const std::int32_t> rows, int width, Buffer& out) = 0;
+};
+
+}  // namespace tsukai::infer

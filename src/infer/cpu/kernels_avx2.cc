@@ -1,0 +1,386 @@
+// Kernels for AVX2 + FMA + F16C. Only the functions below the pragma use those instructions: a flag on the
+// whole file would let inline functions of shared headers be compiled with them and picked by the linker for
+// every machine.
+#include "infer/cpu/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "infer/backend.h"
+#include "infer/format/quantisation.h"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+namespace tsukai::infer::cpu {
+namespace {
+
+float half_at(const std::uint8_t* bytes) {
+  std::uint16_t bits;
+  __builtin_memcpy(&bits, bytes, 2);
+  return _cvtsh_ss(bits);
+}
+
+// 16 small integers in bytes to out[i] = d * q + m.
+inline void store_signed(__m128i bytes, __m256 d, __m256 m, float* out) {
+  const __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+  const __m256 high = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)));
+  _mm256_storeu_ps(out, _mm256_fmadd_ps(low, d, m));
+  _mm256_storeu_ps(out + 8, _mm256_fmadd_ps(high, d, m));
+}
+
+inline __m128i low_nibbles(__m128i bytes) { return _mm_and_si128(bytes, _mm_set1_epi8(15)); }
+inline __m128i high_nibbles(__m128i bytes) {
+  return _mm_and_si128(_mm_srli_epi16(bytes, 4), _mm_set1_epi8(15));
+}
+inline __m128i load16(const std::uint8_t* bytes) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+}
+
+void dequantise_q4_0(const std::uint8_t* block, std::size_t blocks, float* out) {
+  for (std::size_t b = 0; b < blocks; ++b, block += 18, out += 32) {
+    const float scale = half_at(block);
+    const __m256 d = _mm256_set1_ps(scale), m = _mm256_set1_ps(-8 * scale);
+    const __m128i bytes = load16(block + 2);
+    store_signed(low_nibbles(bytes), d, m, out);
+    store_signed(high_nibbles(bytes), d, m, out + 16);
+  }
+}
+
+void dequantise_q4_1(const std::uint8_t* block, std::size_t blocks, float* out) {
+  for (std::size_t b = 0; b < blocks; ++b, block += 20, out += 32) {
+    const __m256 d = _mm256_set1_ps(half_at(block)), m = _mm256_set1_ps(half_at(block + 2));
+    const __m128i bytes = load16(block + 4);
+    store_signed(low_nibbles(bytes), d, m, out);
+    store_signed(high_nibbles(bytes), d, m, out + 16);
+  }
+}
+
+void dequantise_q8_0(const std::uint8_t* block, std::size_t blocks, float* out) {
+  const __m256 zero = _mm256_setzero_ps();
+  for (std::size_t b = 0; b < blocks; ++b, block += 34, out += 32) {
+    const __m256 d = _mm256_set1_ps(half_at(block));
+    store_signed(load16(block + 2), d, zero, out);
+    store_signed(load16(block + 18), d, zero, out + 16);
+  }
+}
+
+// The 6-bit scales and minima of a Q4_K or Q5_K block.
+inline void scales_k4(const std::uint8_t* packed, std::uint8_t* scales, std::uint8_t* minima) {
+  for (int j = 0; j < 4; ++j) {
+    scales[j] = packed[j] & 63;
+    minima[j] = packed[j + 4] & 63;
+    scales[j + 4] = (packed[j + 8] & 15) | ((packed[j] >> 6) << 4);
+    minima[j + 4] = (packed[j + 8] >> 4) | ((packed[j + 4] >> 6) << 4);
+  }
+}
+
+void dequantise_q4_k(const std::uint8_t* block, std::size_t blocks, float* out) {
+  for (std::size_t b = 0; b < blocks; ++b, block += 144, out += 256) {
+    const float d = half_at(block), dmin = half_at(block + 2);
+    std::uint8_t scales[8], minima[8];
+    scales_k4(block + 4, scales, minima);
+    for (int j = 0; j < 8; j += 2) {
+      const __m256 d0 = _mm256_set1_ps(d * scales[j]), m0 = _mm256_set1_ps(-dmin * minima[j]);
+      const __m256 d1 = _mm256_set1_ps(d * scales[j + 1]), m1 = _mm256_set1_ps(-dmin * minima[j + 1]);
+      for (int i = 0; i < 32; i += 16) {
+        const __m128i bytes = load16(block + 16 + 16 * j + i);
+        store_signed(low_nibbles(bytes), d0, m0, out + 32 * j + i);
+        store_signed(high_nibbles(bytes), d1, m1, out + 32 * j + 32 + i);
+      }
+    }
+  }
+}
+
+void dequantise_q6_k(const std::uint8_t* block, std::size_t blocks, float* out) {
+  const __m128i two_bits = _mm_set1_epi8(3);
+  for (std::size_t b = 0; b < blocks; ++b, block += 210, out += 256) {
+    const float d = half_at(block + 208);
+    for (int half = 0; half < 2; ++half) {
+      const auto* scales = reinterpret_cast<const std::int8_t*>(block + 192 + 8 * half);
+      for (int i = 0; i < 2; ++i) {  // 16 of the 32 weights of each quarter
+        const __m128i high = load16(block + 128 + 32 * half + 16 * i);
+        const __m128i first = load16(block + 64 * half + 16 * i),
+                      second = load16(block + 64 * half + 32 + 16 * i);
+        const __m128i low[4] = {low_nibbles(first), low_nibbles(second), high_nibbles(first),
+                                high_nibbles(second)};
+        const __m128i up[4] = {high, _mm_srli_epi16(high, 2), _mm_srli_epi16(high, 4),
+                               _mm_srli_epi16(high, 6)};
+        for (int quarter = 0; quarter < 4; ++quarter) {
+          const __m128i q =
+              _mm_or_si128(low[quarter], _mm_slli_epi16(_mm_and_si128(up[quarter], two_bits), 4));
+          const float scale = d * scales[2 * quarter + i];
+          store_signed(q, _mm256_set1_ps(scale), _mm256_set1_ps(-32 * scale),
+                       out + 128 * half + 32 * quarter + 16 * i);
+        }
+      }
+    }
+  }
+}
+
+void dequantise_f16(const std::uint8_t* bytes, std::size_t columns, float* out) {
+  std::size_t i = 0;
+  for (; i + 8 <= columns; i += 8) _mm256_storeu_ps(out + i, _mm256_cvtph_ps(load16(bytes + 2 * i)));
+  for (; i < columns; ++i) out[i] = half_at(bytes + 2 * i);
+}
+
+void dequantise_bf16(const std::uint8_t* bytes, std::size_t columns, float* out) {
+  std::size_t i = 0;
+  for (; i + 8 <= columns; i += 8) {
+    const __m256i wide = _mm256_slli_epi32(_mm256_cvtepu16_epi32(load16(bytes + 2 * i)), 16);
+    _mm256_storeu_ps(out + i, _mm256_castsi256_ps(wide));
+  }
+  if (i < columns) {
+    dequantise_row(TensorType::kBF16, reinterpret_cast<const std::byte*>(bytes + 2 * i), columns - i,
+                   out + i);
+  }
+}
+
+void dequantise(TensorType type, const std::byte* row, std::size_t columns, float* out) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(row);
+  switch (type) {
+    case TensorType::kQ4_0:
+      return dequantise_q4_0(bytes, columns / 32, out);
+    case TensorType::kQ4_1:
+      return dequantise_q4_1(bytes, columns / 32, out);
+    case TensorType::kQ8_0:
+      return dequantise_q8_0(bytes, columns / 32, out);
+    case TensorType::kQ4_K:
+      return dequantise_q4_k(bytes, columns / 256, out);
+    case TensorType::kQ6_K:
+      return dequantise_q6_k(bytes, columns / 256, out);
+    case TensorType::kF16:
+      return dequantise_f16(bytes, columns, out);
+    case TensorType::kBF16:
+      return dequantise_bf16(bytes, columns, out);
+    default:
+      return dequantise_row(type, row, columns, out);
+  }
+}
+
+inline float sum_of(__m256 v) {
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+// R x C dot products; each is eight partial sums over every eighth element, then their sum, then the tail:
+// the same operations in the same order whatever R and C.
+template <int R, int C>
+inline void dot_tile(const float* w, const float* x, std::size_t width, float* out, std::size_t out_stride) {
+  __m256 sums[R][C];
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < C; ++c) sums[r][c] = _mm256_setzero_ps();
+  }
+  const std::size_t whole = width / 8 * 8;
+  for (std::size_t i = 0; i < whole; i += 8) {
+    __m256 columns[C];
+    for (int c = 0; c < C; ++c) columns[c] = _mm256_loadu_ps(x + c * width + i);
+    for (int r = 0; r < R; ++r) {
+      const __m256 row = _mm256_loadu_ps(w + r * width + i);
+      for (int c = 0; c < C; ++c) sums[r][c] = _mm256_fmadd_ps(row, columns[c], sums[r][c]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < C; ++c) {
+      float sum = sum_of(sums[r][c]);
+      for (std::size_t i = whole; i < width; ++i) sum += w[r * width + i] * x[c * width + i];
+      out[c * out_stride + r] = sum;
+    }
+  }
+}
+
+template <int C>
+inline void dot_columns(const float* w, int rows, const float* x, std::size_t width, float* out,
+                        std::size_t out_stride) {
+  int r = 0;
+  for (; r + 4 <= rows; r += 4) dot_tile<4, C>(w + r * width, x, width, out + r, out_stride);
+  for (; r < rows; ++r) dot_tile<1, C>(w + r * width, x, width, out + r, out_stride);
+}
+
+void dot(const float* w, int rows, const float* x, int columns, std::size_t width, float* out,
+         std::size_t out_stride) {
+  int c = 0;
+  for (; c + 3 <= columns; c += 3)
+    dot_columns<3>(w, rows, x + c * width, width, out + c * out_stride, out_stride);
+  for (; c < columns; ++c) dot_columns<1>(w, rows, x + c * width, width, out + c * out_stride, out_stride);
+}
+
+// e^x for x <= 88: 2^n * p(f), relative error below 2e-7; 0 below -87.
+inline __m256 exponential(__m256 x) {
+  const __m256 in_range = _mm256_cmp_ps(x, _mm256_set1_ps(-87.0f), _CMP_GE_OQ);
+  x = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-87.0f)), _mm256_set1_ps(88.0f));
+  const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)),
+                                   _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  // x - n ln 2 in two parts, so that the difference keeps its low bits.
+  __m256 f = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
+  f = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), f);
+  __m256 p = _mm256_set1_ps(1.0f / 5040);
+  for (const float c : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) {
+    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(c));
+  }
+  const __m256i power =
+      _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+  return _mm256_and_ps(_mm256_mul_ps(p, _mm256_castsi256_ps(power)), in_range);
+}
+
+void silu_multiply(float* gate, const float* up, std::size_t width) {
+  const __m256 one = _mm256_set1_ps(1);
+  std::size_t i = 0;
+  for (; i + 8 <= width; i += 8) {
+    const __m256 g = _mm256_loadu_ps(gate + i);
+    const __m256 e = exponential(_mm256_sub_ps(_mm256_setzero_ps(), g));
+    _mm256_storeu_ps(gate + i,
+                     _mm256_mul_ps(_mm256_div_ps(g, _mm256_add_ps(one, e)), _mm256_loadu_ps(up + i)));
+  }
+  for (; i < width; ++i) gate[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
+}
+
+inline __m256 load8(const std::uint16_t* halves) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves)));
+}
+inline __m256 load8(const float* values) { return _mm256_loadu_ps(values); }
+
+constexpr int T = kAttentionTile;
+
+// scores[t][0..16) = q[t] . K of one page
+template <typename Element>
+inline void page_scores(const float* const* q, const Element* k, int head_dim,
+                        float (*scores)[kAttentionChunk]) {
+  __m256 low[T], high[T];
+  for (int t = 0; t < T; ++t) low[t] = high[t] = _mm256_setzero_ps();
+  for (int i = 0; i < head_dim; ++i) {
+    const __m256 k0 = load8(k + i * kPageTokens), k1 = load8(k + i * kPageTokens + 8);
+    for (int t = 0; t < T; ++t) {
+      const __m256 x = _mm256_broadcast_ss(q[t] + i);
+      low[t] = _mm256_fmadd_ps(x, k0, low[t]);
+      high[t] = _mm256_fmadd_ps(x, k1, high[t]);
+    }
+  }
+  for (int t = 0; t < T; ++t) {
+    _mm256_storeu_ps(scores[t], low[t]);
+    _mm256_storeu_ps(scores[t] + 8, high[t]);
+  }
+}
+
+// Turns the scores of one chunk into weights e^(s - max), 0 from `valid` on; gives their maximum and sum.
+inline void chunk_softmax(float* scores, int valid, float scale, float& largest, float& total) {
+  const __m256 factor = _mm256_set1_ps(scale);
+  __m256 max = _mm256_set1_ps(-std::numeric_limits<float>::infinity());
+  for (int i = valid; i < kAttentionChunk; ++i) scores[i] = -std::numeric_limits<float>::infinity();
+  for (int i = 0; i < kAttentionChunk; i += 8) {
+    const __m256 s = _mm256_mul_ps(_mm256_loadu_ps(scores + i), factor);
+    _mm256_storeu_ps(scores + i, s);
+    max = _mm256_max_ps(max, s);
+  }
+  alignas(32) float lanes[8];
+  _mm256_store_ps(lanes, max);
+  largest = *std::max_element(lanes, lanes + 8);
+  __m256 sum = _mm256_setzero_ps();
+  for (int i = 0; i < kAttentionChunk; i += 8) {
+    const __m256 e = exponential(_mm256_sub_ps(_mm256_loadu_ps(scores + i), _mm256_set1_ps(largest)));
+    _mm256_storeu_ps(scores + i, e);
+    sum = _mm256_add_ps(sum, e);
+  }
+  total = sum_of(sum);
+}
+
+// Adds a chunk's sums, scaled to the common maximum, to those of the chunks before it.
+struct Running {
+  float largest = -std::numeric_limits<float>::infinity(), total = 0;
+  float before = 0, chunk = 0;  // factors of the sums so far and of this chunk's
+
+  void merge(float chunk_largest, float chunk_total) {
+    const float common = std::max(largest, chunk_largest);
+    before = largest == common ? 1.0f : std::exp(largest - common);
+    chunk = chunk_largest == common ? 1.0f : std::exp(chunk_largest - common);
+    total = total * before + chunk_total * chunk;
+    largest = common;
+  }
+};
+
+template <typename Element>
+void attend(const AttentionTile& tile) {
+  const int d = tile.head_dim;
+  const float* q[T];
+  int position[T], last = 0;
+  for (int t = 0; t < T; ++t) {  // a short tile repeats its first vector and drops the results
+    q[t] = tile.q[t < tile.count ? t : 0];
+    position[t] = tile.position[t < tile.count ? t : 0];
+    last = std::max(last, position[t]);
+  }
+  alignas(32) float sums[T][kHeadDimMax];
+  alignas(32) float scores[T][kAttentionChunk];
+  Running running[T];
+  for (int t = 0; t < T; ++t) std::fill_n(sums[t], d, 0.0f);
+
+  for (int start = 0; start <= last; start += kAttentionChunk) {
+    const int filled = std::min(kAttentionChunk, last + 1 - start);
+    const std::int32_t* pages = tile.pages + start / kPageTokens;
+    for (int p = 0; p * kPageTokens < filled; ++p) {
+      float page[T][kAttentionChunk];
+      page_scores(q, reinterpret_cast<const Element*>(tile.k + pages[p] * tile.page_stride), d, page);
+      for (int t = 0; t < T; ++t) std::copy_n(page[t], kPageTokens, scores[t] + p * kPageTokens);
+    }
+    bool takes_part[T];
+    for (int t = 0; t < T; ++t) {
+      const int valid = std::min(filled, position[t] + 1 - start);
+      takes_part[t] = valid > 0;
+      if (!takes_part[t]) {
+        std::fill_n(scores[t], kAttentionChunk, 0.0f);
+        continue;
+      }
+      float largest, total;
+      chunk_softmax(scores[t], valid, tile.scale, largest, total);
+      running[t].merge(largest, total);
+    }
+    for (int i = 0; i < d; i += 16) {
+      __m256 low[T], high[T];
+      for (int t = 0; t < T; ++t) low[t] = high[t] = _mm256_setzero_ps();
+      for (int j = 0; j < filled; ++j) {
+        const auto* v = reinterpret_cast<const Element*>(tile.v + pages[j / kPageTokens] * tile.page_stride) +
+                        (j % kPageTokens) * d + i;
+        const __m256 v0 = load8(v), v1 = load8(v + 8);
+        for (int t = 0; t < T; ++t) {
+          const __m256 weight = _mm256_broadcast_ss(scores[t] + j);
+          low[t] = _mm256_fmadd_ps(weight, v0, low[t]);
+          high[t] = _mm256_fmadd_ps(weight, v1, high[t]);
+        }
+      }
+      for (int t = 0; t < T; ++t) {
+        if (!takes_part[t]) continue;
+        const __m256 before = _mm256_set1_ps(running[t].before), chunk = _mm256_set1_ps(running[t].chunk);
+        float* sum = sums[t] + i;
+        _mm256_storeu_ps(sum, _mm256_fmadd_ps(low[t], chunk, _mm256_mul_ps(_mm256_loadu_ps(sum), before)));
+        _mm256_storeu_ps(sum + 8,
+                         _mm256_fmadd_ps(high[t], chunk, _mm256_mul_ps(_mm256_loadu_ps(sum + 8), before)));
+      }
+    }
+  }
+  for (int t = 0; t < tile.count; ++t) {
+    for (int i = 0; i < d; ++i) tile.out[t][i] = sums[t][i] / running[t].total;
+  }
+}
+
+void attention(const AttentionTile& tile) {
+  if (tile.type == KvType::kF16) {
+    attend<std::uint16_t>(tile);
+  } else {
+    attend<float>(tile);
+  }
+}
+
+}  // namespace
+
+const Kernels& avx2_kernels() {
+  static const Kernels kernels{"avx2", dequantise, dot, attention, silu_multiply};
+  return kernels;
+}
+
+}  // namespace tsukai::infer::cpu
+
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,197 @@
+#include "infer/engine.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include "infer/cpu/cpu_backend.h"
+#include "infer/scheduler.h"
+
+namespace tsukai::infer {
+namespace {
+
+constexpr std::size_t kContextDefaultMax = 8192;
+constexpr int kRowsMax = 256;   // of one step
+constexpr int kChunkRows = 64;  // of a prefill that others' decoding waits for
+constexpr std::size_t kKvBytesMin = 64u << 20;
+
+// Memory that could be had without pushing others out.
+std::size_t free_memory_bytes() {
+  std::ifstream facts("/proc/meminfo");
+  std::string line;
+  while (std::getline(facts, line)) {
+    std::istringstream words(line);
+    std::string name;
+    std::size_t kib = 0;
+    if (words >> name >> kib && name == "MemAvailable:") return kib * 1024;
+  }
+  return static_cast<std::size_t>(::sysconf(_SC_AVPHYS_PAGES)) *
+         static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+class CpuEngine : public Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> make(std::shared_ptr<const GgufFile> file,
+                                              const EngineOptions& options) {
+    std::unique_ptr<CpuEngine> engine(new CpuEngine());
+    TSUKAI_TRY_VOID(engine->start(std::move(file), options));
+    return std::unique_ptr<Engine>(std::move(engine));
+  }
+
+  ~CpuEngine() override {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Task<EngineOutput> generate(Generation generation) override {
+    auto request = std::make_shared<EngineRequest>();
+    request->generation = std::move(generation);
+    TSUKAI_CO_TRY(EngineOutcome outcome, co_await submit(std::move(request)));
+    co_return std::move(outcome.output);
+  }
+
+  Task<std::vector<float>> logits(std::vector<TokenId> tokens) override {
+    auto request = std::make_shared<EngineRequest>();
+    request->generation.prompt = std::move(tokens);
+    request->wants_logits = true;
+    TSUKAI_CO_TRY(EngineOutcome outcome, co_await submit(std::move(request)));
+    co_return std::move(outcome.logits);
+  }
+
+  std::size_t context_tokens() const override { return context_; }
+  std::size_t vocabulary() const override { return static_cast<std::size_t>(model_->shape().vocabulary); }
+  std::string kernels() const override { return backend_->kernels(); }
+
+ private:
+  Result<void> start(std::shared_ptr<const GgufFile> file, const EngineOptions& options) {
+    TSUKAI_TRY(const ModelShape shape, read_model_shape(*file));
+    context_ = options.context != 0 ? options.context : std::min(shape.context, kContextDefaultMax);
+    if (context_ > shape.context) {
+      return fail(Code::kInvalidArgument,
+                  "a context of " + std::to_string(context_) + " tokens; " + file->path() +
+                      " was trained for " + std::to_string(shape.context),
+                  "ask for a context of at most that");
+    }
+    const int rows = options.step_rows != 0 ? options.step_rows : kRowsMax;
+    if (rows < 1 || rows > 4096)
+      return fail(Code::kInvalidArgument, std::to_string(rows) + " rows in a step");
+    TSUKAI_TRY(backend_, make_cpu_backend(options.kernels, options.threads));
+    TSUKAI_TRY(model_, Architecture::load(std::move(file), *backend_, context_,
+                                          std::max<int>(rows, Scheduler::kLiveMax)));
+    if (options.kv != "f16" && options.kv != "f32") {
+      return fail(Code::kInvalidArgument, "KV type \"" + options.kv + "\"", "use f16 or f32");
+    }
+    const KvType kv_type = options.kv == "f16" ? KvType::kF16 : KvType::kF32;
+    const std::size_t page_bytes =
+        static_cast<std::size_t>(shape.layers) * 2 * static_cast<std::size_t>(shape.kv_heads) *
+        static_cast<std::size_t>(shape.head_dim) * kPageTokens * (kv_type == KvType::kF16 ? 2 : 4);
+    const std::size_t bytes =
+        options.kv_bytes_max != 0 ? options.kv_bytes_max : std::max(free_memory_bytes() / 4, kKvBytesMin);
+    const std::size_t pages = std::min<std::size_t>(bytes / page_bytes, (std::size_t{1} << 27) - 1);
+    if (pages == 0) {
+      return fail(Code::kExhausted, "the KV memory of " + std::to_string(bytes) +
+                                        " bytes holds not one page of " + std::to_string(page_bytes) +
+                                        " bytes");
+    }
+    TSUKAI_TRY_VOID(backend_->allocate_kv({shape.layers, shape.kv_heads, shape.head_dim, kv_type, pages}));
+    cache_ = std::make_unique<KvCache>(
+        pages,
+        [](void* backend, std::int32_t from, std::int32_t to) {
+          static_cast<Backend*>(backend)->copy_page(from, to);
+        },
+        backend_.get());
+    scheduler_ = std::make_unique<Scheduler>(*model_, *backend_, *cache_,
+                                             Scheduler::Limits{context_, rows, std::min(rows, kChunkRows)});
+    thread_ = std::thread([this] { work(); });
+    return {};
+  }
+
+  // Hands the request to the engine thread; resumes on the caller's executor, which is kept running
+  // meanwhile.
+  asio::awaitable<Result<EngineOutcome>> submit(std::shared_ptr<EngineRequest> request) {
+    return asio::async_initiate<const asio::use_awaitable_t<>, void(Result<EngineOutcome>)>(
+        [this](auto handler, std::shared_ptr<EngineRequest> request) {
+          using Handler = decltype(handler);
+          struct Waiting {
+            Handler handler;
+            asio::executor_work_guard<asio::associated_executor_t<Handler>> work;
+          };
+          auto slot = asio::get_associated_cancellation_slot(handler);
+          if (slot.is_connected()) {
+            slot.assign([this, weak = std::weak_ptr(request)](asio::cancellation_type) {
+              if (const auto alive = weak.lock()) {
+                alive->cancelled.store(true);
+                wake_.notify_all();
+              }
+            });
+          }
+          auto work = asio::make_work_guard(handler);
+          auto waiting = std::make_shared<Waiting>(Waiting{std::move(handler), std::move(work)});
+          EngineRequest& shared = *request;
+          shared.complete = [waiting = std::move(waiting)](Result<EngineOutcome> outcome) mutable {
+            // The handler must be used and destroyed on its own thread: none of it stays here.
+            auto executor = waiting->work.get_executor();
+            asio::post(executor, [waiting = std::move(waiting), outcome = std::move(outcome)]() mutable {
+              auto handler = std::move(waiting->handler);
+              auto work = std::move(waiting->work);
+              waiting.reset();
+              std::move(handler)(std::move(outcome));
+            });
+          };
+          {
+            const std::lock_guard lock(mutex_);
+            queue_.push_back(std::move(request));
+          }
+          wake_.notify_all();
+        },
+        asio::use_awaitable, std::move(request));
+  }
+
+  void work() {
+    std::vector<std::shared_ptr<EngineRequest>> arrived;
+    while (true) {
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return closing_ || !queue_.empty() || !scheduler_->idle(); });
+        if (closing_) break;
+        arrived.swap(queue_);
+      }
+      for (auto& request : arrived) scheduler_->add(std::move(request));
+      arrived.clear();
+      scheduler_->step();
+    }
+    for (auto& request : queue_) scheduler_->add(std::move(request));
+    scheduler_->cancel_all();
+  }
+
+  std::size_t context_ = 0;
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Architecture> model_;
+  std::unique_ptr<KvCache> cache_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<std::shared_ptr<EngineRequest>> queue_;
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<const GgufFile> file, EngineOptions options) {
+  return CpuEngine::make(std::move(file), options);
+}
+
+}  // namespace tsukai::infer

@@ -1,0 +1,69 @@
+#include "infer/grammar/lexemes.h"
+
+#include <map>
+#include <mutex>
+
+#include "base/result.h"
+
+namespace tsukai::infer::grammar {
+namespace {
+
+// RFC 3339. Years from 0001, days as the month has them, no leap seconds.
+#define TSUKAI_LEAP "(?:\\d\\d(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+#define TSUKAI_DATE                                                                                     \
+  "(?:(?:[1-9]\\d{3}|0[1-9]\\d\\d|00[1-9]\\d|000[1-9])-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|" \
+  "(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8]))|" TSUKAI_LEAP "-02-29)"
+#define TSUKAI_TIME \
+  "(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)"
+#define TSUKAI_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#define TSUKAI_HOST "(?:" TSUKAI_LABEL "\\.){0,8}" TSUKAI_LABEL
+#define TSUKAI_ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+#define TSUKAI_OCTET "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
+#define TSUKAI_PATH "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
+
+const std::map<std::string_view, std::string_view>& formats() {
+  static const std::map<std::string_view, std::string_view> table{
+      {"date", TSUKAI_DATE},
+      {"time", TSUKAI_TIME},
+      {"date-time", TSUKAI_DATE "T" TSUKAI_TIME},
+      {"email",
+       TSUKAI_ATOM "{1,32}(?:\\." TSUKAI_ATOM "{1,32}){0,3}@" TSUKAI_LABEL "(?:\\." TSUKAI_LABEL "){1,4}"},
+      {"uuid", "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"},
+      {"ipv4", TSUKAI_OCTET "(?:\\." TSUKAI_OCTET "){3}"},
+      {"hostname", TSUKAI_HOST},
+      {"uri", "[A-Za-z][A-Za-z0-9+.-]{0,31}:(?://" TSUKAI_HOST "(?::\\d{1,5})?(?:/" TSUKAI_PATH
+              "*)*|" TSUKAI_PATH "+)(?:\\?(?:" TSUKAI_PATH "|[/?])*)?(?:#(?:" TSUKAI_PATH "|[/?])*)?"},
+  };
+  return table;
+}
+
+}  // namespace
+
+const std::shared_ptr<const Dfa>& any_string() {
+  static const std::shared_ptr<const Dfa> dfa = [] {
+    Nfa nfa;
+    const auto body = nfa.add();
+    nfa.character(body, complement({}), Spelling::kJsonAny, body);
+    auto made = nfa.determinise(body, body, true);
+    TSUKAI_CHECK(made.has_value(), "the automaton of JSON strings");
+    return *made;
+  }();
+  return dfa;
+}
+
+std::shared_ptr<const Dfa> format_string(std::string_view format) {
+  static std::mutex mutex;
+  static std::map<std::string_view, std::shared_ptr<const Dfa>> made;
+  auto it = formats().find(format);
+  if (it == formats().end()) return nullptr;
+  const std::lock_guard lock(mutex);
+  auto& dfa = made[it->first];
+  if (!dfa) {
+    auto compiled = compile_regex(it->second, {.quoted = true});
+    TSUKAI_CHECK(compiled.has_value(), compiled ? "" : compiled.error().text());
+    dfa = *compiled;
+  }
+  return dfa;
+}
+
+}  // namespace tsukai::infer::grammar

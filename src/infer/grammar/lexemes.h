@@ -1,0 +1,22 @@
+// The words that JSON texts are made of.
+#pragma once
+
+#include <string_view>
+
+#include "infer/grammar/dfa.h"
+#include "infer/grammar/number.h"
+#include "infer/grammar/regex.h"
+
+namespace tsukai::infer::grammar {
+
+// Strings without maxLength, so that a model can't write for ever. In characters.
+constexpr std::uint32_t kStringCharactersMax = 4'096;
+// Names of members that a schema doesn't name.
+constexpr std::uint32_t kKeyCharactersMax = 128;
+
+// Any JSON string with its quotes; every escape is allowed, invalid UTF-8 and lone surrogates are not.
+const std::shared_ptr<const Dfa>& any_string();
+// JSON strings of a `format`; nullptr when the format is unknown.
+std::shared_ptr<const Dfa> format_string(std::string_view format);
+
+}  // namespace tsukai::infer::grammar

@@ -1,0 +1,347 @@
+#include "infer/grammar/schema_logic.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/json_schema.h"
+
+namespace tsukai::infer::grammar {
+namespace {
+
+Json all_of(Json a, Json b) {
+  if (a == b) return a;
+  return Json{{"allOf", Json::array({std::move(a), std::move(b)})}};
+}
+
+bool whole(const std::string& type, const std::string& other) {
+  return type == "integer" && other == "number";
+}
+
+}  // namespace
+
+bool is_annotation(std::string_view keyword) {
+  static constexpr std::array<std::string_view, 16> kAnnotations{
+      "$comment",      "$defs",    "$id",         "$schema",    "contentEncoding", "contentMediaType",
+      "contentSchema", "default",  "definitions", "deprecated", "description",     "example",
+      "examples",      "readOnly", "title",       "writeOnly"};
+  return std::find(kAnnotations.begin(), kAnnotations.end(), keyword) != kAnnotations.end();
+}
+
+void Problems::add(const std::string& at, std::string what) {
+  if (unsupported.size() >= 64) return;
+  auto line = fmt::format("{}: {}", at.empty() ? "/" : at, what);
+  if (std::find(unsupported.begin(), unsupported.end(), line) == unsupported.end())
+    unsupported.push_back(std::move(line));
+}
+
+void Problems::limit(const std::string& at, std::string_view what) {
+  if (exhausted.empty()) exhausted = fmt::format("{}: {}", at.empty() ? "/" : at, what);
+}
+
+const Json& SchemaLogic::keep(Json schema) { return *kept_.emplace_back(std::move(schema)); }
+
+const Json* SchemaLogic::resolve(const Json& reference, const std::string& at) {
+  if (!reference.is_string()) {
+    problems.add(at, "keyword \"$ref\" is not a string");
+    return nullptr;
+  }
+  const auto text = reference.get<std::string>();
+  const Json* target = &root_;
+  if (text.empty() || text[0] != '#' || (text.size() > 1 && text[1] != '/')) {
+    problems.add(at, fmt::format("keyword \"$ref\" to \"{}\" (only # and #/... are followed)", text));
+    return nullptr;
+  }
+  std::size_t begin = 1;
+  while (begin < text.size()) {
+    const auto end = std::min(text.find('/', begin + 1), text.size());
+    std::string part;
+    for (auto i = begin + 1; i < end; ++i) {
+      if (text[i] == '~' && i + 1 < end && (text[i + 1] == '0' || text[i + 1] == '1')) {
+        part += text[++i] == '0' ? '~' : '/';
+      } else if (text[i] == '%' && i + 2 < end && std::isxdigit(static_cast<unsigned char>(text[i + 1])) &&
+                 std::isxdigit(static_cast<unsigned char>(text[i + 2]))) {
+        part += static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16));
+        i += 2;
+      } else {
+        part += text[i];
+      }
+    }
+    const Json* next = nullptr;
+    if (target->is_object()) {
+      next = find(*target, part);
+    } else if (target->is_array() && !part.empty() && part.size() < 6 &&
+               std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+      const auto index = std::stoul(part);
+      if (index < target->size()) next = &(*target)[index];
+    }
+    if (next == nullptr) {
+      problems.add(at, fmt::format("keyword \"$ref\" to \"{}\", which is not there", text));
+      return nullptr;
+    }
+    target = next;
+    begin = end;
+  }
+  return target;
+}
+
+Json SchemaLogic::flatten(const Json& schema, const std::string& at, int depth) {
+  if (!schema.is_object()) {
+    if (!schema.is_boolean()) problems.add(at, "is neither an object nor a boolean");
+    return schema;
+  }
+  if (depth > kSchemaDepthMax || problems.any()) {
+    problems.limit(at, "references and allOf are nested deeper than 64 levels");
+    return false;
+  }
+  const Json* reference = find(schema, "$ref");
+  const Json* all = find(schema, "allOf");
+  if (reference == nullptr && all == nullptr) return schema;
+  Json out = schema;
+  out.erase("$ref");
+  out.erase("allOf");
+  if (reference != nullptr) {
+    const Json* target = resolve(*reference, at);
+    if (target == nullptr) return false;
+    out = merge(out, flatten(*target, at, depth + 1), at);
+  }
+  if (all != nullptr) {
+    if (!all->is_array()) {
+      problems.add(at, "keyword \"allOf\" is not an array");
+      return false;
+    }
+    for (std::size_t i = 0; i < all->size() && !problems.any(); ++i) {
+      out = merge(out, flatten((*all)[i], fmt::format("{}/allOf/{}", at, i), depth + 1), at);
+    }
+  }
+  return out;
+}
+
+Json SchemaLogic::merge(const Json& a, const Json& b, const std::string& at) {
+  if (++merges_ > kMergesMax) {
+    problems.limit(at, "combining subschemas takes more than 4,000 merges");
+    return false;
+  }
+  if (a.is_boolean()) return a.get<bool>() ? b : a;
+  if (b.is_boolean()) return b.get<bool>() ? a : b;
+  if (!a.is_object() || !b.is_object()) return false;
+  Json out = a;
+  // properties and additionalProperties of one side reach into the other's.
+  const Json* pa = find(a, "properties");
+  const Json* pb = find(b, "properties");
+  const Json* ra = find(a, "additionalProperties");
+  const Json* rb = find(b, "additionalProperties");
+  if ((pa != nullptr && pa->is_object()) || (pb != nullptr && pb->is_object())) {
+    Json properties = Json::object();
+    if (pa != nullptr && pa->is_object()) {
+      for (const auto& [key, value] : pa->items()) {
+        const Json* other = pb != nullptr ? find(*pb, key) : nullptr;
+        if (other == nullptr) other = rb;
+        properties[key] = other != nullptr ? all_of(value, *other) : value;
+      }
+    }
+    if (pb != nullptr && pb->is_object()) {
+      for (const auto& [key, value] : pb->items()) {
+        if (properties.contains(key)) continue;
+        properties[key] = ra != nullptr ? all_of(value, *ra) : value;
+      }
+    }
+    out["properties"] = std::move(properties);
+  }
+  if (ra != nullptr && rb != nullptr)
+    out["additionalProperties"] = all_of(*ra, *rb);
+  else if (rb != nullptr)
+    out["additionalProperties"] = *rb;
+
+  for (const auto& [key, theirs] : b.items()) {
+    if (key == "properties" || key == "additionalProperties") continue;
+    const Json* mine = find(a, key);
+    if (mine == nullptr) {
+      const bool tuple_meets_list = (key == "items" && a.contains("prefixItems")) ||
+                                    (key == "prefixItems" && a.contains("items")) || key == "additionalItems";
+      if (tuple_meets_list)
+        problems.add(at, fmt::format("keyword \"{}\" combined with other array keywords by allOf", key));
+      out[key] = theirs;
+      continue;
+    }
+    if (is_annotation(key) || *mine == theirs) continue;
+    if (key == "type") {
+      const Json x = mine->is_array() ? *mine : Json::array({*mine}),
+                 y = theirs.is_array() ? theirs : Json::array({theirs});
+      Json both = Json::array();
+      for (const auto& s : x) {
+        for (const auto& t : y) {
+          if (!s.is_string() || !t.is_string()) continue;
+          const auto u = s.get<std::string>(), v = t.get<std::string>();
+          if (u == v || whole(u, v))
+            both.push_back(u);
+          else if (whole(v, u))
+            both.push_back(v);
+        }
+      }
+      if (both.empty()) return false;
+      out["type"] = both;
+    } else if (key == "required" && mine->is_array() && theirs.is_array()) {
+      for (const auto& name : theirs) {
+        if (std::find(out["required"].begin(), out["required"].end(), name) == out["required"].end())
+          out["required"].push_back(name);
+      }
+    } else if (key == "enum" && mine->is_array() && theirs.is_array()) {
+      Json both = Json::array();
+      for (const auto& value : *mine) {
+        if (std::find(theirs.begin(), theirs.end(), value) != theirs.end()) both.push_back(value);
+      }
+      if (both.empty()) return false;
+      out["enum"] = both;
+    } else if (key == "const") {
+      return false;
+    } else if ((key == "minimum" || key == "exclusiveMinimum" || key == "minLength" || key == "minItems") &&
+               mine->is_number() && theirs.is_number()) {
+      if (theirs > *mine) out[key] = theirs;
+    } else if ((key == "maximum" || key == "exclusiveMaximum" || key == "maxLength" || key == "maxItems") &&
+               mine->is_number() && theirs.is_number()) {
+      if (theirs < *mine) out[key] = theirs;
+    } else if (key == "items" && !a.contains("prefixItems") && !b.contains("prefixItems") &&
+               !mine->is_array() && !theirs.is_array()) {
+      out[key] = all_of(*mine, theirs);
+    } else if (key == "anyOf" && mine->is_array() && theirs.is_array()) {
+      if (mine->size() * theirs.size() > kBranchesMax) {
+        problems.limit(at, "anyOf has more than 256 branches once combined");
+        return false;
+      }
+      Json product = Json::array();
+      for (const auto& x : *mine) {
+        for (const auto& y : theirs) product.push_back(all_of(x, y));
+      }
+      out[key] = product;
+    } else if (key == "nullable" || key == "uniqueItems") {
+      out[key] = key == "nullable" ? *mine == true && theirs == true : *mine == true || theirs == true;
+    } else {
+      problems.add(at, fmt::format("keyword \"{}\" with two values combined by allOf or $ref", key));
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> SchemaLogic::types(const Json& schema, const std::string& at) {
+  static const std::vector<std::string> kAll{"array", "boolean", "null", "number", "object", "string"};
+  std::vector<std::string> out;
+  const Json* type = find(schema, "type");
+  if (type == nullptr) {
+    out = kAll;
+  } else {
+    const Json list = type->is_array() ? *type : Json::array({*type});
+    for (const auto& t : list) {
+      const auto name = t.is_string() ? t.get<std::string>() : std::string();
+      if (name != "integer" && std::find(kAll.begin(), kAll.end(), name) == kAll.end()) {
+        problems.add(at, fmt::format("keyword \"type\" with {}", print_json(t)));
+      } else {
+        out.push_back(name);
+      }
+    }
+    if (find(schema, "nullable") != nullptr && *find(schema, "nullable") == true) out.push_back("null");
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  const auto has = [&](std::string_view name) {
+    return std::find(out.begin(), out.end(), name) != out.end();
+  };
+  if (has("number")) out.erase(std::remove(out.begin(), out.end(), "integer"), out.end());
+  return out;
+}
+
+bool SchemaLogic::disjoint(const Json& first, const Json& second, const std::string& at, int depth) {
+  if (depth > 8) return false;
+  const Json a = flatten(first, at), b = flatten(second, at);
+  if (a == false || b == false) return true;
+  if (!a.is_object() || !b.is_object()) return false;
+  auto branches = [&](const Json& x, const Json& y) {
+    for (const char* key : {"anyOf", "oneOf"}) {
+      const Json* list = find(x, key);
+      if (list == nullptr || !list->is_array()) continue;
+      if (std::all_of(list->begin(), list->end(),
+                      [&](const Json& branch) { return disjoint(branch, y, at, depth + 1); }))
+        return true;
+    }
+    return false;
+  };
+  auto values = [](const Json& x) {
+    if (const Json* c = find(x, "const")) return Json::array({*c});
+    const Json* e = find(x, "enum");
+    return e != nullptr && e->is_array() ? *e : Json();
+  };
+  const Json va = values(a), vb = values(b);
+  auto none_satisfies = [&](const Json& list, const Json& schema) {
+    return list.is_array() &&
+           std::none_of(list.begin(), list.end(), [&](const Json& v) { return satisfies(v, schema, at); });
+  };
+  if (none_satisfies(va, b) || none_satisfies(vb, a)) return true;
+  bool all = true;
+  for (const auto& s : types(a, at)) {
+    for (const auto& t : types(b, at)) {
+      if (s != t && !whole(s, t) && !whole(t, s)) continue;
+      bool apart = false;
+      if (s == "number" || s == "integer") {
+        auto below = [](const Json& x, const Json& y) {  // Everything in x is below everything in y.
+          for (const char* high : {"maximum", "exclusiveMaximum"}) {
+            for (const char* low : {"minimum", "exclusiveMinimum"}) {
+              const Json* h = find(x, high);
+              const Json* l = find(y, low);
+              if (h == nullptr || l == nullptr || !h->is_number() || !l->is_number()) continue;
+              if (*h < *l || (*h == *l && (high[0] == 'e' || low[0] == 'e'))) return true;
+            }
+          }
+          return false;
+        };
+        apart = below(a, b) || below(b, a);
+      } else if (s == "object") {
+        auto required = [](const Json& x, const std::string& name) {
+          const Json* list = find(x, "required");
+          return list != nullptr && list->is_array() &&
+                 std::find(list->begin(), list->end(), name) != list->end();
+        };
+        auto property = [](const Json& x, const std::string& name) -> Json {
+          const Json* properties = find(x, "properties");
+          if (properties != nullptr)
+            if (const Json* p = find(*properties, name)) return *p;
+          const Json* rest = find(x, "additionalProperties");
+          return rest != nullptr ? *rest : Json(true);
+        };
+        std::vector<std::string> names;
+        for (const Json* x : {&a, &b}) {
+          if (const Json* list = find(*x, "required"); list != nullptr && list->is_array()) {
+            for (const auto& name : *list)
+              if (name.is_string()) names.push_back(name.get<std::string>());
+          }
+        }
+        for (const auto& name : names) {
+          const Json x = property(a, name), y = property(b, name);
+          const bool both = required(a, name) && required(b, name);
+          apart = apart || (required(a, name) && y == false) || (required(b, name) && x == false) ||
+                  (both && disjoint(x, y, at, depth + 1));
+        }
+      }
+      all = all && apart;
+    }
+  }
+  return all || branches(a, b) || branches(b, a);
+}
+
+bool SchemaLogic::satisfies(const Json& value, const Json& schema, const std::string& at) {
+  if (schema.is_boolean()) return schema.get<bool>();
+  Json whole_schema = schema;
+  for (const char* key : {"$defs", "definitions"}) {
+    if (root_.is_object() && root_.contains(key)) whole_schema[key] = root_[key];
+  }
+  if (schema.contains("nullable") && value.is_null() && schema["nullable"] == true) return true;
+  auto compiled = JsonSchema::compile(whole_schema);
+  if (!compiled) {
+    problems.add(at, "values that can't be checked: " + compiled.error().message());
+    return false;
+  }
+  return compiled->check(value).empty();
+}
+
+}  // namespace tsukai::infer::grammar

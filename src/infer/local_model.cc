@@ -1,0 +1,230 @@
+#include "infer/local_model.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/post.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "infer/chat/prompt_tokens.h"
+#include "infer/chat/template.h"
+#include "infer/chat/tool_format.h"
+#include "infer/chat/turn.h"
+#include "infer/engine.h"
+#include "infer/format/gguf.h"
+
+namespace tsukai::infer {
+namespace {
+
+// ChatML, for weights that come without a template (base models).
+constexpr const char* kDefaultTemplate =
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + "
+    "'<|im_end|>' + '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+// Hands text from the engine thread to the caller's executor, in whole characters, until close().
+class TextStream : public std::enable_shared_from_this<TextStream> {
+ public:
+  TextStream(OnText on_text, asio::any_io_executor executor)
+      : on_text_(std::move(on_text)), executor_(std::move(executor)) {}
+
+  // On the engine thread.
+  void push(std::string_view bytes) {
+    pending_ += bytes;
+    const std::size_t whole = pending_.size() - incomplete_utf8_tail(pending_);
+    if (whole == 0) return;
+    asio::post(executor_, [self = shared_from_this(), text = repaired_utf8(pending_.substr(0, whole))] {
+      if (self->on_text_) self->on_text_(text);
+    });
+    pending_.erase(0, whole);
+  }
+  // On the caller's executor; what arrives later is dropped.
+  void close() { on_text_ = nullptr; }
+
+ private:
+  OnText on_text_;
+  asio::any_io_executor executor_;
+  std::string pending_;
+};
+
+class GgufModel : public LocalModel {
+ public:
+  GgufModel(LocalModelOptions options, std::shared_ptr<const GgufFile> file, ModelFileInfo info)
+      : options_(std::move(options)), file_(std::move(file)), info_(std::move(info)) {}
+
+  Result<void> load() {
+    TSUKAI_TRY(auto data, file_->vocabulary());
+    TSUKAI_TRY(auto tokenizer, Tokenizer::make(std::move(data)));
+    tokenizer_ = std::move(tokenizer);
+    const std::string source = file_->string("tokenizer.chat_template").value_or(kDefaultTemplate);
+    auto parsed = ChatTemplate::parse(source);
+    if (!parsed) return fail(std::move(parsed).error().in("chat template"));
+    template_ = *std::move(parsed);
+    format_ = ToolFormat::choose(source, info_.architecture, *tokenizer_);
+    EngineOptions engine_options;
+    engine_options.threads = options_.threads;
+    engine_options.context = options_.context;
+    engine_options.kernels = options_.kernels;
+    TSUKAI_TRY(engine_, Engine::open(file_, engine_options));
+    masks_ = MaskVocabulary::make(*tokenizer_);
+    turns_ = std::make_shared<TurnVocabulary>(*tokenizer_, *format_, engine_->vocabulary());
+    description_ = {info_.name, info_.architecture, info_.quantisation, file_->digest(),
+                    engine_->context_tokens()};
+    return {};
+  }
+
+  const ModelDescription& description() const override { return description_; }
+
+  Result<Prompt> render(const ChatRequest& request, const Transcript& so_far) override {
+    auto pieces = format_->render(*template_, request);
+    if (!pieces) return fail(std::move(pieces).error().in("chat template"));
+    Prompt prompt = extend_prompt(*tokenizer_, *std::move(pieces), so_far);
+    if (prompt.tokens.size() + request.tokens_max > engine_->context_tokens()) {
+      return fail(
+          Code::kExhausted,
+          fmt::format("the prompt has {} tokens and the answer may have {}, but the context holds {}",
+                      prompt.tokens.size(), request.tokens_max, engine_->context_tokens()),
+          "shorten the task, the tool results or the instructions, or use a model with a longer context");
+    }
+    return prompt;
+  }
+
+  Task<ChatReply> generate(ChatRequest request, Prompt prompt, OnText on_text) override {
+    TSUKAI_CO_TRY(TurnRules rules, rules_of(request, prompt));
+    auto trace = std::make_shared<TurnTrace>();
+    auto stream = std::make_shared<TextStream>(std::move(on_text), co_await asio::this_coro::executor);
+    Generation generation;
+    generation.prompt = std::move(prompt.tokens);
+    generation.tokens_max = request.tokens_max;
+    generation.sampling = request.sampling;
+    generation.constraint =
+        make_turn_constraint(tokenizer_, format_, turns_, masks_, std::move(rules), trace);
+    generation.ends = turns_->ends();
+    generation.on_token = [stream, trace, tokenizer = tokenizer_](TokenId token, bool) {
+      // Calls are told as events of their own; a terminal need not see their JSON twice.
+      if (trace->call_begin_bytes == std::string::npos) stream->push(tokenizer->bytes(token));
+    };
+    const std::size_t prompt_tokens = generation.prompt.size();
+    auto output = co_await engine_->generate(std::move(generation));
+    stream->close();
+    if (!output) co_return fail(std::move(output).error());
+    co_return reply_of(*std::move(output), request, *trace, prompt_tokens);
+  }
+
+  std::vector<std::string> unsupported_keywords(const ToolDefinition& tool) const override {
+    return Grammar::unsupported(*tool.input_schema);
+  }
+
+  std::vector<TokenId> tokenize(std::string_view text, bool control) const override {
+    return control ? tokenizer_->encode_with_control(text) : tokenizer_->encode(text);
+  }
+  std::string token_text(TokenId token) const override { return std::string(tokenizer_->bytes(token, true)); }
+
+  Task<Generated> complete(std::vector<TokenId> prompt, GenerateOptions options, OnText on_text) override {
+    auto stream = std::make_shared<TextStream>(std::move(on_text), co_await asio::this_coro::executor);
+    Generation generation;
+    generation.prompt = std::move(prompt);
+    generation.tokens_max = options.tokens_max;
+    generation.sampling = options.sampling;
+    generation.ends = turns_->ends();
+    if (options.schema) {
+      TSUKAI_CO_TRY(auto grammar, Grammar::from_schema(**options.schema));
+      generation.constraint = make_grammar_constraint(tokenizer_, masks_, std::move(grammar), turns_->ends());
+    }
+    generation.on_token = [stream, tokenizer = tokenizer_](TokenId token, bool) {
+      stream->push(tokenizer->bytes(token));
+    };
+    auto output = co_await engine_->generate(std::move(generation));
+    stream->close();
+    if (!output) co_return fail(std::move(output).error());
+    Generated generated;
+    generated.tokens = std::move(output->tokens);
+    generated.text = tokenizer_->decode(generated.tokens);
+    generated.usage = output->usage;
+    co_return generated;
+  }
+
+  Task<std::vector<float>> logits(std::vector<TokenId> tokens) override {
+    return engine_->logits(std::move(tokens));
+  }
+  std::string kernels() const override { return engine_->kernels(); }
+
+ private:
+  Result<TurnRules> rules_of(const ChatRequest& request, const Prompt& prompt) const {
+    TurnRules rules;
+    rules.choice = request.tool_choice;
+    rules.calls_max = request.calls_max;
+    rules.thinking = request.thinking && !format_->think_begin().empty();
+    rules.opened_thinking = format_->opens_thinking(prompt.text);
+    if (request.tool_choice != ToolChoice::kNone && !request.tools.empty()) {
+      std::vector<ToolDefinition> allowed;
+      for (const auto& tool : request.tools) {
+        const auto& names = request.allowed_tools;
+        if (names.empty() || std::find(names.begin(), names.end(), tool.name) != names.end())
+          allowed.push_back(tool);
+      }
+      if (!allowed.empty()) {
+        TSUKAI_TRY(rules.call, format_->call(allowed));
+      }
+    }
+    if (request.output_schema) {
+      TSUKAI_TRY(rules.output, Grammar::from_schema(**request.output_schema));
+    }
+    return rules;
+  }
+
+  Result<ChatReply> reply_of(EngineOutput output, const ChatRequest& request, const TurnTrace& trace,
+                             std::size_t prompt_tokens) const {
+    ChatReply reply;
+    reply.usage = output.usage;
+    reply.text = tokenizer_->decode(output.tokens, true);
+    reply.tokens = std::move(output.tokens);
+    reply.message.role = Role::kAssistant;
+    reply.message.raw = reply.text;
+    if (!reply.tokens.empty() && tokenizer_->ends_turn(reply.tokens.back())) {
+      reply.message.raw.resize(reply.text.size() - tokenizer_->bytes(reply.tokens.back(), true).size());
+    }
+    std::string told = reply.message.raw;
+    // A call that was cut short is no call: what stood before it is all that is told.
+    if (output.length && trace.call_begin_bytes != std::string::npos)
+      told.resize(std::min(told.size(), trace.call_begin_bytes));
+    auto parsed = format_->parse(
+        told, request.tool_choice == ToolChoice::kNone ? std::vector<ToolDefinition>{} : request.tools);
+    if (!parsed) return fail(std::move(parsed).error().in("the model's turn"));
+    reply.message.text = repaired_utf8(parsed->text);
+    reply.message.reasoning = repaired_utf8(parsed->reasoning);
+    for (std::size_t i = 0; i < parsed->calls.size(); ++i) {
+      // The prompt only grows, so its length tells the turns of a run apart.
+      reply.message.calls.push_back({fmt::format("call_{}_{}", prompt_tokens, i + 1), parsed->calls[i].name,
+                                     parsed->calls[i].arguments});
+    }
+    reply.finish = output.length                 ? FinishReason::kLength
+                   : reply.message.calls.empty() ? FinishReason::kStop
+                                                 : FinishReason::kCalls;
+    return reply;
+  }
+
+  LocalModelOptions options_;
+  std::shared_ptr<const GgufFile> file_;
+  ModelFileInfo info_;
+  ModelDescription description_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::unique_ptr<ChatTemplate> template_;
+  std::shared_ptr<const ToolFormat> format_;
+  std::shared_ptr<const TurnVocabulary> turns_;
+  std::shared_ptr<const MaskVocabulary> masks_;
+  std::unique_ptr<Engine> engine_;  // Last: its thread uses all of the above.
+};
+
+}  // namespace
+
+Result<std::unique_ptr<LocalModel>> LocalModel::open(LocalModelOptions options) {
+  TSUKAI_TRY(auto file, GgufFile::open(options.path));
+  TSUKAI_TRY(auto info, read_model_file_info(options.path));
+  const std::string path = options.path;
+  auto model = std::make_unique<GgufModel>(std::move(options), std::move(file), std::move(info));
+  if (auto loaded = model->load(); !loaded) return fail(std::move(loaded).error().in(path));
+  return model;
+}
+
+}  // namespace tsukai::infer

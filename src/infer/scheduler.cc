@@ -1,0 +1,342 @@
+#include "infer/scheduler.h"
+
+#include <algorithm>
+
+namespace tsukai::infer {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+double milliseconds(Steady::duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+std::size_t common_prefix(std::span<const TokenId> a, std::span<const TokenId> b) {
+  const auto [end, ignored] = std::mismatch(
+      a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())), b.begin());
+  return static_cast<std::size_t>(end - a.begin());
+}
+
+std::size_t pages_of(std::size_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
+
+}  // namespace
+
+// A generation that has a place in the batch. `tokens` = prompt + generated; the first `computed` have K and
+// V.
+struct Scheduler::Live {
+  std::shared_ptr<EngineRequest> request;
+  std::unique_ptr<KvCache::Sequence> sequence;
+  std::vector<TokenId> tokens;
+  std::size_t computed = 0;
+  std::size_t pages_needed = 0;
+  EngineOutput output;
+  std::vector<float> all_logits;
+  Sampler sampler{Sampling{}};
+  Steady::time_point begun, first_logits;
+  bool prefilled = false;  // the logits of the prompt's end have been seen
+  bool ended = false;
+  // In the batch being built:
+  int rows = 0;
+  int logit_row = -1;
+  bool out_of_memory = false;
+
+  bool decodes() const { return tokens.size() - computed == 1 && prefilled; }
+};
+
+Scheduler::Scheduler(Architecture& model, Backend& backend, KvCache& cache, Limits limits)
+    : model_(model),
+      backend_(backend),
+      cache_(cache),
+      limits_(limits),
+      mask_(static_cast<std::size_t>(model.shape().vocabulary)) {}
+
+Scheduler::~Scheduler() { cancel_all(); }
+
+void Scheduler::cancel_all() {
+  for (const auto& live : live_) end(*live, Error(Code::kCancelled, "the generation was cancelled"));
+  live_.clear();
+  for (const auto& request : waiting_) {
+    request->complete(fail(Code::kCancelled, "the generation was cancelled"));
+  }
+  waiting_.clear();
+}
+
+// ---- Admission ----
+
+std::size_t Scheduler::pages_needed(const EngineRequest& request) const {
+  const std::size_t prompt = request.generation.prompt.size();
+  // The last generated token is never computed.
+  const std::size_t generated = request.wants_logits ? 0 : request.generation.tokens_max;
+  return pages_of(std::max(prompt, prompt + generated - (generated > 0 ? 1 : 0)));
+}
+
+Result<void> Scheduler::check(const EngineRequest& request) const {
+  const Generation& generation = request.generation;
+  const std::size_t prompt = generation.prompt.size();
+  if (prompt == 0) return fail(Code::kInvalidArgument, "the prompt is empty");
+  const std::size_t generated = request.wants_logits ? 0 : generation.tokens_max;
+  if (prompt > limits_.context || generated > limits_.context - prompt) {
+    return fail(Code::kExhausted,
+                "the prompt's " + std::to_string(prompt) + " tokens and up to " + std::to_string(generated) +
+                    " generated ones do not fit the context of " + std::to_string(limits_.context) +
+                    " tokens",
+                "shorten the prompt, generate less, or open the model with a larger context");
+  }
+  for (const TokenId token : generation.prompt) {
+    if (token < 0 || token >= model_.shape().vocabulary) {
+      return fail(Code::kInvalidArgument, "token " + std::to_string(token) + " is not in the vocabulary of " +
+                                              std::to_string(model_.shape().vocabulary));
+    }
+  }
+  if (pages_needed(request) > cache_.pages()) {
+    return fail(Code::kExhausted,
+                "the sequence needs " + std::to_string(pages_needed(request)) + " KV pages of " +
+                    std::to_string(kPageTokens) + " tokens; the KV memory holds " +
+                    std::to_string(cache_.pages()),
+                "shorten the prompt, generate less, or give the KV cache more memory");
+  }
+  return {};
+}
+
+void Scheduler::add(std::shared_ptr<EngineRequest> request) {
+  if (auto checked = check(*request); !checked) return request->complete(fail(std::move(checked).error()));
+  if (waiting_.size() >= kWaitingMax) {
+    return request->complete(fail(
+        Code::kExhausted, std::to_string(kWaitingMax) + " generations are waiting for the engine already",
+        "try again later"));
+  }
+  waiting_.push_back(std::move(request));
+}
+
+void Scheduler::drop_cancelled() {
+  const auto cancelled = [](const auto& request) { return request->cancelled.load(); };
+  for (const auto& request : waiting_) {
+    if (cancelled(request)) request->complete(fail(Code::kCancelled, "the generation was cancelled"));
+  }
+  std::erase_if(waiting_, cancelled);
+  for (const auto& live : live_) {
+    if (cancelled(live->request)) end(*live, Error(Code::kCancelled, "the generation was cancelled"));
+  }
+  std::erase_if(live_, [](const auto& live) { return live->ended; });
+}
+
+// True when a live sequence is about to compute tokens that this prompt begins with as well: better to wait
+// for them. Only live sequences are waited for, and they wait for nobody, so this can't deadlock.
+bool Scheduler::prefix_in_flight(const EngineRequest& request) const {
+  if (request.wants_logits) return false;
+  const auto& prompt = request.generation.prompt;
+  const std::size_t cached = cache_.matched(prompt);
+  for (const auto& live : live_) {
+    if (live->request->wants_logits) continue;
+    const std::size_t common = common_prefix(live->tokens, prompt);
+    if (common > cached && common > live->computed) return true;
+  }
+  return false;
+}
+
+bool Scheduler::fits_memory(const EngineRequest& request) {
+  std::size_t promised = 0;  // pages that live sequences may still take; one more each for a copied page
+  for (const auto& live : live_)
+    promised += live->pages_needed + 1 - std::min(live->pages_needed, live->sequence->pages().size());
+  const auto& prompt = request.generation.prompt;
+  const std::size_t cached = request.wants_logits ? 0 : cache_.matched(prompt);
+  const std::size_t in_use = request.wants_logits ? 0 : cache_.unused_in_prefix(prompt);
+  const std::size_t wanted = pages_needed(request) - cached / kPageTokens + in_use;
+  if (promised + wanted <= cache_.available()) return true;
+  if (!live_.empty()) return false;
+  cache_.clear();  // Alone it fits: check() saw to that.
+  return true;
+}
+
+void Scheduler::admit_waiting() {
+  for (std::size_t i = 0; i < waiting_.size() && live_.size() < kLiveMax;) {
+    if (prefix_in_flight(*waiting_[i])) {
+      ++i;
+      continue;
+    }
+    if (!fits_memory(*waiting_[i])) return;  // In order: a small one does not overtake a large one for ever.
+    auto request = std::move(waiting_[i]);
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+    admit(std::move(request));
+  }
+}
+
+void Scheduler::admit(std::shared_ptr<EngineRequest> request) {
+  auto live = std::make_unique<Live>();
+  live->begun = Steady::now();
+  live->tokens = request->generation.prompt;
+  live->pages_needed = pages_needed(*request);
+  live->sampler = Sampler(request->generation.sampling);
+  live->sequence = cache_.begin(live->tokens, !request->wants_logits);
+  // The logits of the last prompt token are needed: when all is cached, its row is computed once more, stored
+  // nowhere.
+  live->computed = std::min(live->sequence->tokens(), live->tokens.size() - 1);
+  Usage& usage = live->output.usage;
+  usage.prompt_tokens = static_cast<std::int64_t>(live->tokens.size());
+  usage.reused_tokens = static_cast<std::int64_t>(live->computed);
+  usage.prefilled_tokens = usage.prompt_tokens - usage.reused_tokens;
+  live->request = std::move(request);
+  live_.push_back(std::move(live));
+  if (!live_.back()->request->wants_logits) append_forced(*live_.back());
+}
+
+// ---- One step ----
+
+void Scheduler::step() {
+  drop_cancelled();
+  admit_waiting();
+  std::erase_if(live_, [](const auto& live) { return live->ended; });
+  if (live_.empty()) return;
+  build_batch();
+  if (!batch_.tokens.empty()) model_.forward(batch_, logit_rows_);
+  after_forward();
+  std::erase_if(live_, [](const auto& live) { return live->ended; });
+}
+
+void Scheduler::build_batch() {
+  batch_ = Batch{};
+  logit_rows_.clear();
+  bool any_decodes = false;
+  for (const auto& live : live_) {
+    live->rows = 0;
+    live->logit_row = -1;
+    if (live->decodes()) {
+      any_decodes = true;
+      add_rows(*live, 1);
+    }
+  }
+  for (const auto& live : live_) {
+    const int room = limits_.rows_max - static_cast<int>(batch_.tokens.size());
+    const int missing = static_cast<int>(live->tokens.size() - live->computed);
+    if (live->rows > 0 || room <= 0) continue;
+    const int rows = std::min({missing, room, any_decodes ? limits_.chunk_rows : limits_.rows_max});
+    add_rows(*live, rows);
+    if (any_decodes) break;  // one chunk a step, so that those that decode wait for no more than that
+  }
+}
+
+void Scheduler::add_rows(Live& live, int rows) {
+  BatchSequence sequence;
+  sequence.first_row = static_cast<int>(batch_.tokens.size());
+  sequence.position = static_cast<int>(live.computed);
+  for (int i = 0; i < rows; ++i) {
+    const std::size_t position = live.computed + static_cast<std::size_t>(i);
+    std::int32_t slot = -1;
+    if (position >= live.sequence->tokens() && !live.sequence->append(live.tokens[position], slot)) {
+      live.out_of_memory =
+          true;  // What was appended is computed all the same: others may find it in the cache.
+      break;
+    }
+    batch_.tokens.push_back(live.tokens[position]);
+    batch_.positions.push_back(static_cast<std::int32_t>(position));
+    batch_.slots.push_back(slot);
+    ++live.rows;
+  }
+  if (live.rows == 0) return;
+  sequence.rows = live.rows;
+  sequence.first_page = static_cast<int>(batch_.pages.size());
+  batch_.pages.insert(batch_.pages.end(), live.sequence->pages().begin(), live.sequence->pages().end());
+  batch_.sequences.push_back(sequence);
+  if (live.request->wants_logits) {
+    live.logit_row = static_cast<int>(logit_rows_.size());
+    for (int i = 0; i < live.rows; ++i) logit_rows_.push_back(sequence.first_row + i);
+  } else if (live.computed + static_cast<std::size_t>(live.rows) == live.tokens.size()) {
+    live.logit_row = static_cast<int>(logit_rows_.size());
+    logit_rows_.push_back(sequence.first_row + live.rows - 1);
+  }
+}
+
+void Scheduler::after_forward() {
+  const auto vocabulary = static_cast<std::size_t>(model_.shape().vocabulary);
+  logits_.resize(logit_rows_.size() * vocabulary);
+  backend_.download(model_.logits(), 0, std::as_writable_bytes(std::span(logits_)));
+  for (const auto& live : live_) {
+    live->computed += static_cast<std::size_t>(live->rows);
+    if (live->out_of_memory) {
+      end(*live, Error(Code::kExhausted, "the KV memory is full", "run fewer generations at once"));
+      continue;
+    }
+    if (live->logit_row < 0) continue;
+    const auto first = static_cast<std::size_t>(live->logit_row);
+    if (live->request->wants_logits) {
+      const auto begin = logits_.begin() + static_cast<std::ptrdiff_t>(first * vocabulary);
+      live->all_logits.insert(
+          live->all_logits.end(), begin,
+          begin + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(live->rows) * vocabulary));
+      if (live->computed == live->tokens.size()) finish(*live);
+      continue;
+    }
+    sample(*live, first);
+  }
+}
+
+void Scheduler::sample(Live& live, std::size_t logit_row) {
+  if (!live.prefilled) {
+    live.prefilled = true;
+    live.first_logits = Steady::now();
+    live.output.usage.prefill_ms = milliseconds(live.first_logits - live.begun);
+  }
+  const Generation& generation = live.request->generation;
+  if (live.output.tokens.size() >= generation.tokens_max) {
+    live.output.length = true;
+    return finish(live);
+  }
+  const auto vocabulary = static_cast<std::size_t>(model_.shape().vocabulary);
+  const bool masked = generation.constraint && generation.constraint->mask(mask_);
+  if (masked && std::ranges::all_of(mask_.words(), [](std::uint64_t word) { return word == 0; })) {
+    return end(live, Error(Code::kInternal, "the grammar allows no token at all"));
+  }
+  const TokenId token =
+      live.sampler.sample(std::span(logits_).subspan(logit_row * vocabulary, vocabulary),
+                          masked ? &mask_ : nullptr, live.output.tokens, live.tokens.size());
+  if (append(live, token, false)) append_forced(live);
+}
+
+bool Scheduler::append(Live& live, TokenId token, bool forced) {
+  const Generation& generation = live.request->generation;
+  live.tokens.push_back(token);
+  live.output.tokens.push_back(token);
+  ++live.output.usage.generated_tokens;
+  if (forced) ++live.output.usage.forced_tokens;
+  if (generation.constraint) generation.constraint->accept(token);
+  if (generation.on_token) generation.on_token(token, forced);
+  const bool ends = std::ranges::find(generation.ends, token) != generation.ends.end() ||
+                    (generation.constraint && generation.constraint->finished());
+  if (ends || live.output.tokens.size() >= generation.tokens_max) {
+    live.output.length = !ends;
+    finish(live);
+    return false;
+  }
+  return true;
+}
+
+// Jump-forward: tokens without a choice are appended at once and computed as one chunk.
+void Scheduler::append_forced(Live& live) {
+  const Generation& generation = live.request->generation;
+  if (!generation.constraint || live.output.tokens.size() >= generation.tokens_max) return;
+  while (true) {
+    const std::vector<TokenId> forced = generation.constraint->forced();
+    if (forced.empty()) return;
+    for (const TokenId token : forced) {
+      if (token < 0 || token >= model_.shape().vocabulary) {
+        return end(live, Error(Code::kInternal, "the grammar forces token " + std::to_string(token)));
+      }
+      if (!append(live, token, true)) return;
+    }
+  }
+}
+
+void Scheduler::finish(Live& live) {
+  live.ended = true;
+  if (live.prefilled) live.output.usage.decode_ms = milliseconds(Steady::now() - live.first_logits);
+  live.sequence.reset();
+  live.request->complete(EngineOutcome{std::move(live.output), std::move(live.all_logits)});
+}
+
+void Scheduler::end(Live& live, Error error) {
+  live.ended = true;
+  live.sequence.reset();
+  live.request->complete(fail(std::move(error)));
+}
+
+}  // namespace tsukai::infer

@@ -1,0 +1,85 @@
+// Which tokens are computed next: continuous batching of all live generations over one KV cache. On the
+// engine thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "infer/architecture.h"
+#include "infer/engine.h"
+#include "infer/kv_cache.h"
+#include "infer/sampler.h"
+
+namespace tsukai::infer {
+
+struct EngineOutcome {
+  EngineOutput output;
+  std::vector<float> logits;  // [tokens, vocabulary] when wanted
+};
+
+// What a caller waits for. Shared by the caller's thread (which may only set `cancelled`) and the engine
+// thread.
+struct EngineRequest {
+  Generation generation;
+  bool wants_logits = false;  // of every prompt position; nothing is generated
+  std::atomic<bool> cancelled{false};
+  std::function<void(Result<EngineOutcome>)> complete;  // called once, on the engine thread
+};
+
+class Scheduler {
+ public:
+  struct Limits {
+    std::size_t context = 0;
+    int rows_max = 0;    // of one step
+    int chunk_rows = 0;  // of one sequence's prefill in one step while others decode
+  };
+  static constexpr std::size_t kLiveMax = 64;       // generations computed together
+  static constexpr std::size_t kWaitingMax = 4096;  // generations that wait for a place or for memory
+
+  Scheduler(Architecture& model, Backend& backend, KvCache& cache, Limits limits);
+  ~Scheduler();
+
+  void add(std::shared_ptr<EngineRequest> request);
+  bool idle() const { return live_.empty() && waiting_.empty(); }
+  // Computes one batch: a token for each sequence that decodes, a chunk for those that prefill.
+  void step();
+  // Ends everything with kCancelled.
+  void cancel_all();
+
+ private:
+  struct Live;
+
+  Result<void> check(const EngineRequest& request) const;
+  std::size_t pages_needed(const EngineRequest& request) const;
+  void drop_cancelled();
+  void admit_waiting();
+  bool prefix_in_flight(const EngineRequest& request) const;
+  bool fits_memory(const EngineRequest& request);
+  void admit(std::shared_ptr<EngineRequest> request);
+
+  void build_batch();
+  void add_rows(Live& live, int rows);
+  void after_forward();
+  void sample(Live& live, std::size_t logit_row);
+  bool append(Live& live, TokenId token, bool forced);  // false: the generation is complete
+  void append_forced(Live& live);
+  void finish(Live& live);
+  void end(Live& live, Error error);
+
+  Architecture& model_;
+  Backend& backend_;
+  KvCache& cache_;
+  const Limits limits_;
+  std::deque<std::shared_ptr<EngineRequest>> waiting_;
+  std::vector<std::unique_ptr<Live>> live_;
+  Batch batch_;
+  std::vector<std::int32_t> logit_rows_;
+  std::vector<float> logits_;
+  TokenMask mask_;
+};
+
+}  // namespace tsukai::infer

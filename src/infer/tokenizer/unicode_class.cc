@@ -1,0 +1,105 @@
+#include "infer/tokenizer/unicode_class.h"
+
+#include <utf8proc.h>
+
+#include <cstring>
+#include <vector>
+
+namespace tsukai::infer {
+namespace {
+
+// White_Space of Unicode 15: what \s means in the regular expressions of Hugging Face tokenizers.
+bool is_white_space(std::uint32_t c) {
+  return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
+         c == 0x3000;
+}
+
+CharacterClass classify(std::uint32_t c) {
+  if (c == '\r' || c == '\n') return CharacterClass::kNewline;
+  if (is_white_space(c)) return CharacterClass::kSpace;
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+      return CharacterClass::kLetter;
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO:
+      return CharacterClass::kNumber;
+    default:
+      return CharacterClass::kOther;
+  }
+}
+
+// Planes 4 to 13 hold no characters and 15, 16 are for private use: all kOther, so nobody need ask.
+bool may_hold_letters(std::uint32_t page) { return page < 0x400; }
+
+}  // namespace
+
+CharacterClasses::CharacterClasses() {
+  std::vector<std::uint8_t> pages(256, 0);  // Page 0 is all kOther.
+  for (std::uint32_t page = 0; page < page_of_.size(); ++page) {
+    page_of_[page] = 0;
+    if (!may_hold_letters(page)) continue;
+    std::array<std::uint8_t, 256> classes;
+    for (std::uint32_t i = 0; i < 256; ++i) classes[i] = static_cast<std::uint8_t>(classify(page * 256 + i));
+    const std::size_t known = pages.size() / 256;
+    std::size_t same = 0;
+    while (same < known && std::memcmp(pages.data() + same * 256, classes.data(), 256) != 0) ++same;
+    if (same == known) pages.insert(pages.end(), classes.begin(), classes.end());
+    page_of_[page] = static_cast<std::uint16_t>(same);
+  }
+  pages_ = std::make_unique<std::uint8_t[]>(pages.size());
+  std::memcpy(pages_.get(), pages.data(), pages.size());
+}
+
+const CharacterClasses& CharacterClasses::get() {
+  static const CharacterClasses classes;
+  return classes;
+}
+
+DecodedCharacter decode_character(std::string_view text, std::size_t at) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data()) + at;
+  const std::size_t left = text.size() - at;
+  const std::uint32_t first = bytes[0];
+  auto tail = [&](std::size_t i) { return i < left && (bytes[i] & 0xc0) == 0x80; };
+  if (first < 0x80) return {first, 1};
+  if (first >= 0xc2 && first <= 0xdf) {
+    if (tail(1)) return {(first & 0x1f) << 6 | (bytes[1] & 0x3fu), 2};
+  } else if (first >= 0xe0 && first <= 0xef) {
+    if (tail(1) && tail(2)) {
+      const std::uint32_t c = (first & 0x0f) << 12 | (bytes[1] & 0x3fu) << 6 | (bytes[2] & 0x3fu);
+      if (c >= 0x800 && (c < 0xd800 || c > 0xdfff)) return {c, 3};
+    }
+  } else if (first >= 0xf0 && first <= 0xf4) {
+    if (tail(1) && tail(2) && tail(3)) {
+      const std::uint32_t c =
+          (first & 0x07) << 18 | (bytes[1] & 0x3fu) << 12 | (bytes[2] & 0x3fu) << 6 | (bytes[3] & 0x3fu);
+      if (c >= 0x10000 && c <= 0x10ffff) return {c, 4};
+    }
+  }
+  return {kMalformed, 1};
+}
+
+void append_utf8(std::string& out, std::uint32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xc0 | c >> 6);
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  } else if (c < 0x10000) {
+    out += static_cast<char>(0xe0 | c >> 12);
+    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  } else {
+    out += static_cast<char>(0xf0 | c >> 18);
+    out += static_cast<char>(0x80 | (c >> 12 & 0x3f));
+    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  }
+}
+
+}  // namespace tsukai::infer

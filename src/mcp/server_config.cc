@@ -1,0 +1,157 @@
+// One entry of an `mcpServers` object: `.mcp.json` as other MCP hosts write it, and a few keys of our own.
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "mcp/client.h"
+
+namespace tsukai::mcp {
+namespace {
+
+const std::vector<std::string> kKeys = {"type",
+                                        "command",
+                                        "args",
+                                        "env",
+                                        "cwd",
+                                        "url",
+                                        "headers",
+                                        "trusted",
+                                        "start_timeout_ms",
+                                        "call_timeout_ms",
+                                        "call_timeout_max_ms"};
+
+tl::unexpected<Error> wrong(const std::string& server, const std::string& key, const std::string& what,
+                            std::string remedy = {}) {
+  return fail(Code::kInvalidArgument, fmt::format("server {}: \"{}\" {}", server, key, what), std::move(remedy));
+}
+
+bool name_start(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; }
+
+// Replaces ${NAME} and ${NAME:-otherwise}.
+Result<std::string> expanded(const std::string& server, const std::string& key, const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    if (text.compare(i, 2, "${") != 0) {
+      out += text[i++];
+      continue;
+    }
+    const auto end = text.find('}', i);
+    if (end == std::string::npos) return wrong(server, key, "has a ${ without }");
+    std::string name = text.substr(i + 2, end - i - 2);
+    std::optional<std::string> otherwise;
+    if (const auto at = name.find(":-"); at != std::string::npos) {
+      otherwise = name.substr(at + 2);
+      name.resize(at);
+    }
+    if (name.empty() || !name_start(name.front()))
+      return wrong(server, key, fmt::format("names no variable: ${{{}}}", name));
+    if (const char* value = std::getenv(name.c_str()))
+      out += value;
+    else if (otherwise)
+      out += *otherwise;
+    else
+      return wrong(server, key, fmt::format("needs the environment variable {}, which is not set", name),
+                   fmt::format("export {}=... before starting", name));
+    i = end + 1;
+  }
+  return out;
+}
+
+Result<std::string> text_member(const std::string& server, const std::string& key, const Json& value) {
+  if (!value.is_string())
+    return wrong(server, key, fmt::format("must be a string, not {}", value.type_name()));
+  return expanded(server, key, value.get<std::string>());
+}
+
+Result<std::map<std::string, std::string>> text_members(const std::string& server, const std::string& key,
+                                                        const Json& value) {
+  if (!value.is_object())
+    return wrong(server, key, fmt::format("must be an object of strings, not {}", value.type_name()));
+  std::map<std::string, std::string> out;
+  for (const auto& [name, member] : value.items()) {
+    TSUKAI_TRY(out[name], text_member(server, key + "." + name, member));
+  }
+  return out;
+}
+
+Result<std::chrono::milliseconds> duration(const std::string& server, const std::string& key,
+                                           const Json& value) {
+  if (!value.is_number_integer() || value.get<std::int64_t>() <= 0 ||
+      value.get<std::int64_t>() > 86'400'000) {
+    return wrong(server, key, "must be a number of milliseconds from 1 to 86400000");
+  }
+  return std::chrono::milliseconds(value.get<std::int64_t>());
+}
+
+Result<void> read_member(ServerConfig& config, const std::string& key, const Json& value) {
+  const auto& server = config.name;
+  if (key == "command") {
+    TSUKAI_TRY(config.command, text_member(server, key, value));
+  } else if (key == "cwd") {
+    TSUKAI_TRY(config.cwd, text_member(server, key, value));
+  } else if (key == "url") {
+    TSUKAI_TRY(config.url, text_member(server, key, value));
+  } else if (key == "args") {
+    if (!value.is_array())
+      return wrong(server, key, fmt::format("must be an array of strings, not {}", value.type_name()));
+    for (const auto& word : value) {
+      TSUKAI_TRY(auto text, text_member(server, key, word));
+      config.args.push_back(std::move(text));
+    }
+  } else if (key == "env") {
+    TSUKAI_TRY(config.env, text_members(server, key, value));
+  } else if (key == "headers") {
+    TSUKAI_TRY(config.headers, text_members(server, key, value));
+  } else if (key == "trusted") {
+    if (!value.is_boolean()) return wrong(server, key, "must be true or false");
+    config.trusted = value.get<bool>();
+  } else if (key == "start_timeout_ms") {
+    TSUKAI_TRY(config.start_timeout, duration(server, key, value));
+  } else if (key == "call_timeout_ms") {
+    TSUKAI_TRY(config.call_timeout, duration(server, key, value));
+  } else if (key == "call_timeout_max_ms") {
+    TSUKAI_TRY(config.call_timeout_max, duration(server, key, value));
+  } else if (key == "type") {
+    const std::vector<std::string> types = {"stdio", "http", "streamable-http", "sse"};
+    if (!value.is_string() ||
+        std::find(types.begin(), types.end(), value.get<std::string>()) == types.end()) {
+      return wrong(server, key, "must be stdio, http, streamable-http or sse");
+    }
+  } else {
+    const auto nearest = nearest_name(key, kKeys);
+    return wrong(server, key, "is not a known key",
+                 nearest.empty() ? "known are: " + fmt::format("{}", fmt::join(kKeys, ", "))
+                                 : fmt::format("did you mean {}?", nearest));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ServerConfig> parse_server_config(std::string name, const Json& entry) {
+  ServerConfig config;
+  config.name = std::move(name);
+  if (!entry.is_object()) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("server {}: must be an object with command or url, not {}", config.name,
+                            entry.type_name()));
+  }
+  for (const auto& [key, value] : entry.items()) TSUKAI_TRY_VOID(read_member(config, key, value));
+  if (config.command.empty() == config.url.empty()) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("server {}: {}", config.name,
+                            config.url.empty() ? "has neither command nor url" : "has command and url"),
+                "give a command to start, or the url of a running server");
+  }
+  const auto type = string_at(entry, "type");
+  if (!type.empty() && (type == "stdio") == config.command.empty()) {
+    return wrong(config.name, "type",
+                 fmt::format("is {}, which needs {}", type, type == "stdio" ? "command" : "url"));
+  }
+  if (config.call_timeout_max < config.call_timeout) config.call_timeout_max = config.call_timeout;
+  return config;
+}
+
+}  // namespace tsukai::mcp

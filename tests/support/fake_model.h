@@ -1,0 +1,120 @@
+// A ChatModel whose turns are written in the test. Its prompts are real: they grow at the end only, a token
+// is a byte.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "infer/model.h"
+
+namespace tsukai {
+
+// What the model does when it is asked once.
+struct FakeTurn {
+  std::string text;
+  std::vector<std::pair<std::string, Json>> calls;  // name, arguments
+  infer::FinishReason finish = infer::FinishReason::kStop;
+  std::optional<Error> failure;
+  bool hangs = false;            // Never answers: until cancelled.
+  std::function<void()> before;  // Runs when the turn begins.
+};
+
+inline FakeTurn says(std::string text) { return {.text = std::move(text)}; }
+inline FakeTurn calls(std::string tool, Json arguments) {
+  return {.calls = {{std::move(tool), std::move(arguments)}}, .finish = infer::FinishReason::kCalls};
+}
+inline FakeTurn calls_all(std::vector<std::pair<std::string, Json>> all) {
+  return {.calls = std::move(all), .finish = infer::FinishReason::kCalls};
+}
+
+// What all FakeModels of a test share: the script and what they were given.
+struct FakeScript {
+  std::deque<FakeTurn> turns;
+  std::vector<infer::ChatRequest> requests;
+  std::vector<infer::Prompt> prompts;
+  std::vector<std::string> unsupported;  // Reported for the tool named `unsupported_tool`.
+  std::string unsupported_tool;
+  std::size_t context_tokens = 1'000'000;
+  int call_count = 0;
+};
+
+class FakeModel : public infer::ChatModel {
+ public:
+  explicit FakeModel(FakeScript& script) : script_(script) {
+    description_ = {"fake", "fake", "none", "digest-of-fake", script.context_tokens};
+  }
+
+  const infer::ModelDescription& description() const override { return description_; }
+
+  Result<infer::Prompt> render(const infer::ChatRequest& request, const infer::Transcript& so_far) override {
+    infer::Prompt prompt;
+    for (const auto& tool : request.tools)
+      prompt.text += "<|tool_definition|>" + tool.name + tool.input_schema.print();
+    for (const auto& message : request.messages) {
+      prompt.text += "<|" + std::string(name(message.role)) + "|>";
+      prompt.text += message.role == infer::Role::kAssistant ? message.raw : message.text;
+      prompt.text += "<|end|>";
+    }
+    prompt.text += "<|assistant|>";
+    while (prompt.kept_bytes < so_far.text.size() && prompt.kept_bytes < prompt.text.size() &&
+           prompt.text[prompt.kept_bytes] == so_far.text[prompt.kept_bytes]) {
+      ++prompt.kept_bytes;
+    }
+    prompt.kept_tokens = prompt.kept_bytes;
+    for (unsigned char c : prompt.text) prompt.tokens.push_back(c);
+    if (prompt.tokens.size() + request.tokens_max > script_.context_tokens) {
+      return fail(Code::kExhausted, "the prompt does not fit the model's context");
+    }
+    return prompt;
+  }
+
+  Task<infer::ChatReply> generate(infer::ChatRequest request, infer::Prompt prompt,
+                                  infer::OnText on_text) override {
+    script_.requests.push_back(request);
+    script_.prompts.push_back(prompt);
+    if (script_.turns.empty()) co_return fail(Code::kInternal, "the script has no more turns");
+    auto turn = std::move(script_.turns.front());
+    script_.turns.pop_front();
+    if (turn.before) turn.before();
+    if (turn.hangs) {
+      TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::hours(1)));
+    }
+    if (turn.failure) co_return fail(*turn.failure);
+    co_return reply_to(prompt, turn, on_text);
+  }
+
+  std::vector<std::string> unsupported_keywords(const infer::ToolDefinition& tool) const override {
+    return tool.name == script_.unsupported_tool ? script_.unsupported : std::vector<std::string>{};
+  }
+
+ private:
+  infer::ChatReply reply_to(const infer::Prompt& prompt, const FakeTurn& turn, const infer::OnText& on_text) {
+    infer::ChatReply reply;
+    reply.finish = turn.finish;
+    reply.message.role = infer::Role::kAssistant;
+    reply.message.text = turn.text;
+    reply.message.raw = turn.text;
+    for (const auto& [tool, arguments] : turn.calls) {
+      reply.message.raw += "<call>" + tool + print_json(arguments);
+      reply.message.calls.push_back({"call-" + std::to_string(++script_.call_count), tool, arguments});
+    }
+    reply.text = reply.message.raw + (turn.finish == infer::FinishReason::kLength ? "" : "<|end|>");
+    for (unsigned char c : reply.text) reply.tokens.push_back(c);
+    const auto size = [](const auto& list) { return static_cast<std::int64_t>(list.size()); };
+    reply.usage.prompt_tokens = size(prompt.tokens);
+    reply.usage.reused_tokens = static_cast<std::int64_t>(prompt.kept_tokens);
+    reply.usage.prefilled_tokens = size(prompt.tokens) - reply.usage.reused_tokens;
+    reply.usage.generated_tokens = size(reply.tokens);
+    if (on_text && !turn.text.empty()) on_text(turn.text);
+    return reply;
+  }
+
+  FakeScript& script_;
+  infer::ModelDescription description_;
+};
+
+}  // namespace tsukai

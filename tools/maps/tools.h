@@ -1,0 +1,23 @@
+// The twelve maps tools as MCP clients see them: Amap's names, arguments and result fields.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "mcp/server.h"
+#include "tools/maps/service.h"
+
+namespace tsukai::maps {
+
+struct ToolEntry {
+  mcp::Tool tool;
+  ToolFunction function;
+};
+
+// Built once; the order is Amap's.
+std::span<const ToolEntry> tools();
+
+// Adds them all. `service` outlives the server.
+void add_tools(mcp::Server& server, Service& service);
+
+}  // namespace tsukai::maps

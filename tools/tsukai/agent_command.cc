@@ -1,0 +1,65 @@
+#include "tools/tsukai/agent_command.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/agent_file.h"
+#include "base/text.h"
+
+namespace tsukai::cli {
+namespace {
+
+std::string budget_text(const agent::Budget& budget) {
+  return fmt::format("{} steps, {} tool calls, {} tokens, {} s", grouped(budget.steps),
+                     grouped(budget.tool_calls), grouped(budget.tokens), grouped(budget.seconds));
+}
+
+}  // namespace
+
+int agent_check_command(Output& output, const std::string& path) {
+  auto file = agent::load_agent_file(path);
+  if (!file) {
+    const int exit = static_cast<int>(exit_code(file.error().code()));
+    if (file.error().code() != Code::kInvalidArgument) return output.fail(file.error());
+    if (output.json()) {
+      Json document = error_json(file.error());
+      document["mistakes"] = split(file.error().message(), '\n');
+      output.document(document);
+      return exit;
+    }
+    return output.fail(file.error());
+  }
+  std::vector<std::string> servers;
+  for (const mcp::ServerConfig& server : file->servers) servers.push_back(server.name);
+  if (output.json()) {
+    output.document({{"ok", true},
+                     {"name", file->name},
+                     {"model", file->model},
+                     {"servers", servers},
+                     {"memory_scope", file->memory_scope},
+                     {"policy_rules", file->policy.size()},
+                     {"budget",
+                      {{"steps", file->budget.steps},
+                       {"tool_calls", file->budget.tool_calls},
+                       {"tokens", file->budget.tokens},
+                       {"seconds", file->budget.seconds}}}});
+    return 0;
+  }
+  if (output.quiet()) return 0;
+  output.line(output.paint(Style::kGreen, "ok") + " " + printable(path));
+  Table table({{""}, {"", Align::kLeft, true}});
+  table.add({"name", file->name});
+  table.add({"model", file->model});
+  table.add({"servers", servers.empty() ? "none" : fmt::format("{}", fmt::join(servers, ", "))});
+  if (!file->tools.empty()) table.add({"tools", fmt::format("{}", fmt::join(file->tools, ", "))});
+  table.add({"memory", file->memory_recall == 0 ? "off"
+                                                : fmt::format("recalls {} of {}", file->memory_recall,
+                                                              fmt::join(file->memory_scope, ", "))});
+  table.add({"policy", counted(static_cast<std::int64_t>(file->policy.size()), "rule", "rules")});
+  table.add({"budget", budget_text(file->budget)});
+  for (const std::string& line : table.lines(output.width(), false)) output.line("  " + line);
+  return 0;
+}
+
+}  // namespace tsukai::cli

@@ -1,0 +1,503 @@
+#include "tools/tsukai/cli.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "tools/tsukai/agent_command.h"
+#include "tools/tsukai/doctor_command.h"
+#include "tools/tsukai/interrupt.h"
+#include "tools/tsukai/mcp_command.h"
+#include "tools/tsukai/memory_command.h"
+#include "tools/tsukai/model_command.h"
+#include "tools/tsukai/output.h"
+#include "tools/tsukai/run_command.h"
+#include "tools/tsukai/runs_command.h"
+#include "tools/tsukai/usage_text.h"
+
+namespace tsukai::cli {
+namespace {
+
+constexpr const char* kExitCodes = R"(Exit codes:
+  0    done
+  1    the task failed, or a tool answered with an error
+  2    usage: an argument, a flag or a file you wrote is wrong
+  3    a component is missing or broken: a model, a server, the database
+  4    stopped by a budget, a policy or --timeout
+  5    waiting for a person
+  130  interrupted
+
+Example:
+  tsukai run examples/day-out.yaml "Find a coffee place near the Old Gate.")";
+
+constexpr double kTimeoutMax_s = 7 * 24 * 3600;
+
+// CLI11's own checks print their bounds as raw doubles.
+CLI::Validator number(double least, double most) {
+  const auto check = [least, most](const std::string& text) {
+    double value = 0;
+    if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return std::string();
+    return fmt::format("takes a number from {} to {}, not \"{}\"", least, most, text);
+  };
+  return CLI::Validator(check, "", "number");
+}
+CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
+  const auto check = [least, most](const std::string& text) {
+    std::int64_t value = 0;
+    if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return std::string();
+    return fmt::format("takes a whole number from {} to {}, not \"{}\"", grouped(least), grouped(most), text);
+  };
+  return CLI::Validator(check, "", "whole number");
+}
+
+// Help without CLI11's type and exclusion marks; a command may say itself how it is used.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  void set_usage(const CLI::App* command, std::string usage) { usages_[command] = std::move(usage); }
+
+ protected:
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    const auto own = usages_.find(app);
+    if (own != usages_.end()) return fmt::format("Usage: {} {} [FLAGS]\n", name, own->second);
+    std::string usage = "Usage: " + name;
+    for (const CLI::Option* option : app->get_options()) {
+      if (option->get_positional()) usage += " " + option->get_name(true);
+    }
+    return usage + (has_commands(app) ? " COMMAND\n" : " [FLAGS]\n");
+  }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_option_text().empty() ? "" : " " + option->get_option_text();
+  }
+
+ private:
+  static bool has_commands(const CLI::App* app) {
+    return !app->get_subcommands([](const CLI::App*) { return true; }).empty();
+  }
+  std::map<const CLI::App*, std::string> usages_;
+};
+
+// What the flags and arguments are bound to, and the command that was chosen.
+struct CommandLine {
+  bool json = false, quiet = false;
+  RunArguments run;
+  std::string run_first, run_second;
+  std::string agent_path;
+  McpArguments mcp;
+  std::vector<std::string>
+      mcp_words;  // SERVER TOOL VALUES...; without SERVER where a command stands behind --
+  GenerateArguments generate;
+  std::string model, text;
+  bool control = false;
+  RunsArguments runs;
+  MemoryArguments memory;
+  std::string doctor_database;
+  std::function<int(Output&)> command;
+  // What `app` does when it is the one that was typed.
+  void on(CLI::App* app, std::function<int(Output&)> does) {
+    app->callback([this, does = std::move(does)] { command = does; });
+  }
+  std::shared_ptr<HelpFormatter> help = std::make_shared<HelpFormatter>();
+};
+
+CLI::App* add_command(CLI::App* parent, const std::string& name, const std::string& about,
+                      const std::string& example) {
+  CLI::App* command = parent->add_subcommand(name, about);
+  command->footer("Example:\n  " + example);
+  return command;
+}
+
+void add_output_flags(CLI::App* command, CommandLine& line) {
+  command->add_flag("--json", line.json, "The result, or the error, as JSON on standard output");
+  command->add_flag("-q,--quiet", line.quiet, "The result alone: no headings, notes or progress");
+}
+void add_database_flag(CLI::App* command, std::string& database) {
+  command
+      ->add_option("--db", database,
+                   "The database of runs and memory (default: ~/.local/share/tsukai/tsukai.db)")
+      ->option_text("FILE");
+}
+CLI::Option* add_timeout_flag(CLI::App* command, double& timeout_s, const std::string& about) {
+  return command->add_option("--timeout", timeout_s, about)
+      ->option_text("SECONDS")
+      ->check(number(0.001, kTimeoutMax_s));
+}
+void add_threads_flag(CLI::App* command, int& threads) {
+  command->add_option("--threads", threads, "Threads of the model (default: one a core)")
+      ->option_text("N")
+      ->check(whole_number(1, 1024));
+}
+
+Error wrong_use(const std::string& path, const std::string& what, const std::string& remedy) {
+  return Error(Code::kInvalidArgument, path + ": " + what, remedy);
+}
+
+int run_with_words(Output& output, CommandLine& line) {
+  const bool two = !line.run_second.empty();
+  const std::string& first = line.run_first;
+  const bool is_file = first.ends_with(".yaml") || first.ends_with(".yml");
+  if (two || is_file) line.run.agent = first;
+  line.run.task = two ? line.run_second : is_file ? std::string() : first;
+  if (trimmed(line.run.task).empty()) {
+    return output.fail(
+        wrong_use("tsukai run", "the task is missing",
+                  fmt::format("write tsukai run {}\"what to do\"", is_file ? first + " " : "")));
+  }
+  return run_command(output, line.run);
+}
+
+void add_run(CLI::App& app, CommandLine& line) {
+  CLI::App* run =
+      add_command(&app, "run", "Run a task; the answer on standard output, the steps on standard error",
+                  "tsukai run examples/day-out.yaml \"Find a coffee place near the Old Gate.\"");
+  line.help->set_usage(run, "[AGENT.yaml] TASK");
+  run->add_option("AGENT.yaml", line.run_first, "An agent file; may be left out");
+  run->add_option("TASK", line.run_second, "What to do, in quotation marks");
+  run->add_option("-m,--model", line.run.model,
+                  "The model: a .gguf file or smollm2 (overrides the agent file's)")
+      ->option_text("MODEL");
+  run->add_option("--config", line.run.config, "Also use the servers of this mcpServers file")
+      ->option_text("FILE");
+  run->add_option("--user", line.run.user,
+                  "Whose memory is used (default: $TSUKAI_USER, else the login name)")
+      ->option_text("NAME");
+  add_threads_flag(run, line.run.threads);
+  add_timeout_flag(run, line.run.timeout_s, "Stop the run after so long");
+  add_database_flag(run, line.run.database);
+  add_output_flags(run, line);
+  line.on(run, [&line](Output& output) { return run_with_words(output, line); });
+}
+
+void add_agent(CLI::App& app, CommandLine& line) {
+  CLI::App* agent =
+      add_command(&app, "agent", "Work on agent files", "tsukai agent check examples/day-out.yaml");
+  agent->require_subcommand(1);
+  CLI::App* check = add_command(agent, "check", "Every mistake in an agent file, with line and remedy",
+                                "tsukai agent check examples/day-out.yaml");
+  check->add_option("AGENT", line.agent_path, "An agent file (.yaml)")->required();
+  add_output_flags(check, line);
+  line.on(check, [&line](Output& output) { return agent_check_command(output, line.agent_path); });
+}
+
+void add_runs(CLI::App& app, CommandLine& line) {
+  CLI::App* runs = add_command(&app, "runs", "Look at earlier runs", "tsukai runs show last");
+  runs->require_subcommand(1);
+  const auto add_run_argument = [&line](CLI::App* command) {
+    command->add_option("RUN", line.runs.run, "A run's id, the beginning of one, or last")->required();
+  };
+  CLI::App* list = add_command(runs, "list", "The newest runs", "tsukai runs list --state failed");
+  list->add_option("--state", line.runs.state,
+                   "Only running, done, failed, stopped, waiting or cancelled ones")
+      ->option_text("STATE");
+  list->add_option("-n,--count", line.runs.count, "How many (default: 20)")
+      ->option_text("N")
+      ->check(whole_number(1, 1'000'000));
+  line.on(list, [&line](Output& output) { return runs_list_command(output, line.runs); });
+  CLI::App* show = add_command(runs, "show", "What a run did, step by step", "tsukai runs show last");
+  add_run_argument(show);
+  show->add_flag("--prompts", line.runs.prompts, "The prompt of each model call, rebuilt from the journal");
+  line.on(show, [&line](Output& output) { return runs_show_command(output, line.runs); });
+  CLI::App* verify = add_command(runs, "verify", "Check a run's chain of hashes", "tsukai runs verify last");
+  add_run_argument(verify);
+  line.on(verify, [&line](Output& output) { return runs_verify_command(output, line.runs); });
+  for (CLI::App* command : {list, show, verify}) {
+    add_database_flag(command, line.runs.database);
+    add_output_flags(command, line);
+  }
+}
+
+void add_memory(CLI::App& app, CommandLine& line) {
+  CLI::App* memory =
+      add_command(&app, "memory", "What is remembered of earlier runs", "tsukai memory search coffee");
+  memory->require_subcommand(1);
+  CLI::App* list = add_command(memory, "list", "The newest memories", "tsukai memory list --user mika");
+  line.on(list, [&line](Output& output) { return memory_list_command(output, line.memory); });
+  CLI::App* search =
+      add_command(memory, "search", "Memories that match", "tsukai memory search \"coffee old gate\"");
+  search->add_option("QUERY", line.memory.query, "Words to look for")->required();
+  line.on(search, [&line](Output& output) { return memory_search_command(output, line.memory); });
+  CLI::App* show = add_command(memory, "show", "One memory, whole", "tsukai memory show 1");
+  show->add_option("ID", line.memory.id, "Its number in list or search")->required();
+  line.on(show, [&line](Output& output) { return memory_show_command(output, line.memory); });
+  for (CLI::App* command : {list, search}) {
+    command
+        ->add_option("--scope", line.memory.scope,
+                     "Whose: keys of tenant, user, agent, session (default: the user's)")
+        ->option_text("KEY=VALUE,...");
+    command->add_option("--user", line.memory.user, "The same as --scope user=NAME")
+        ->option_text("NAME")
+        ->excludes("--scope");
+    command->add_option("-n,--count", line.memory.count, "How many (default: 20)")
+        ->option_text("N")
+        ->check(whole_number(1, 1'000'000));
+  }
+  for (CLI::App* command : {list, search, show}) {
+    add_database_flag(command, line.memory.database);
+    add_output_flags(command, line);
+  }
+}
+
+// Takes SERVER off the words, unless a command line behind -- says it.
+bool take_server(CommandLine& line) {
+  if (!line.mcp.server.command.empty()) return true;
+  if (line.mcp_words.empty()) return false;
+  line.mcp.server.name = line.mcp_words.front();
+  line.mcp_words.erase(line.mcp_words.begin());
+  return true;
+}
+
+int mcp_with_words(Output& output, CommandLine& line, const std::string& path, bool calls,
+                   int (*command)(Output&, const McpArguments&)) {
+  if (!take_server(line)) {
+    return output.fail(
+        wrong_use(path, "the server is missing", "name one, or put its command line behind --"));
+  }
+  if (calls) {
+    if (line.mcp_words.empty()) {
+      return output.fail(wrong_use(path, "the tool is missing", "tsukai mcp tools lists what a server has"));
+    }
+    line.mcp.tool = line.mcp_words.front();
+    line.mcp.values.assign(line.mcp_words.begin() + 1, line.mcp_words.end());
+  } else if (!line.mcp_words.empty()) {
+    return output.fail(
+        wrong_use(path, fmt::format("takes no further argument \"{}\"", line.mcp_words.front()),
+                  line.mcp.server.command.empty() ? "see " + path + " --help"
+                                                  : "the command line behind -- says the server already"));
+  }
+  return command(output, line.mcp);
+}
+
+constexpr const char* kServerUsage = "SERVER (or no SERVER, and -- COMMAND...)";
+constexpr const char* kServerAbout =
+    "A name in .mcp.json, --config or --agent; or none, and a command line behind --";
+constexpr int kWordsMax = 256;
+
+void add_mcp(CLI::App& app, CommandLine& line) {
+  CLI::App* mcp =
+      add_command(&app, "mcp", "Any MCP server, from the command line", "tsukai mcp tools -- tsukai-maps");
+  mcp->require_subcommand(1);
+  const auto add_files = [&line](CLI::App* command) {
+    CLI::Option* config =
+        command->add_option("--config", line.mcp.server.config, "An mcpServers file (default: .mcp.json)");
+    config->option_text("FILE");
+    command->add_option("--agent", line.mcp.server.agent, "Take the servers of an agent file")
+        ->option_text("FILE")
+        ->excludes(config);
+    add_output_flags(command, line);
+  };
+  const auto add_connection = [&line](CLI::App* command) {
+    command
+        ->add_option("--env", line.mcp.server.environment, "For a command line behind --: one more variable")
+        ->option_text("NAME=VALUE")
+        ->allow_extra_args(false);
+    add_timeout_flag(command, line.mcp.server.timeout_s, "For starting the server, and for each call");
+    command->add_option("--trace", line.mcp.trace, "Write every message as JSON Lines (-: standard error)")
+        ->option_text("FILE");
+  };
+  CLI::App* list =
+      add_command(mcp, "list", "The servers of a file", "tsukai mcp list --agent examples/day-out.yaml");
+  add_files(list);
+  line.on(list, [&line](Output& output) { return mcp_list_command(output, line.mcp); });
+
+  CLI::App* tools = add_command(mcp, "tools", "The tools of a server", "tsukai mcp tools -- tsukai-maps");
+  line.help->set_usage(tools, kServerUsage);
+  tools->add_option("SERVER", line.mcp_words, kServerAbout)->expected(0, kWordsMax);
+  line.on(tools, [&line](Output& output) {
+    return mcp_with_words(output, line, "tsukai mcp tools", false, mcp_tools_command);
+  });
+  CLI::App* call =
+      add_command(mcp, "call", "Call a tool",
+                  "tsukai mcp call maps maps_geo address=\"Old Gate\" --agent examples/day-out.yaml\n"
+                  "  tsukai mcp call maps_geo '{\"address\": \"Old Gate\"}' -- tsukai-maps");
+  line.help->set_usage(
+      call, "SERVER TOOL ['{JSON}' | KEY=VALUE... | KEY:=JSON...] (or no SERVER, and -- COMMAND...)");
+  call->add_option("SERVER", line.mcp_words, std::string(kServerAbout) + "; then the tool and its arguments")
+      ->expected(0, kWordsMax);
+  line.on(call, [&line](Output& output) {
+    return mcp_with_words(output, line, "tsukai mcp call", true, mcp_call_command);
+  });
+  CLI::App* ping =
+      add_command(mcp, "ping", "Does a server answer, and how fast", "tsukai mcp ping -- tsukai-maps");
+  line.help->set_usage(ping, kServerUsage);
+  ping->add_option("SERVER", line.mcp_words, kServerAbout)->expected(0, kWordsMax);
+  line.on(ping, [&line](Output& output) {
+    return mcp_with_words(output, line, "tsukai mcp ping", false, mcp_ping_command);
+  });
+  for (CLI::App* command : {tools, call, ping}) {
+    add_files(command);
+    add_connection(command);
+  }
+}
+
+void add_model(CLI::App& app, CommandLine& line) {
+  CLI::App* model = add_command(&app, "model", "Look into a model file, or ask the model directly",
+                                "tsukai model info smollm2");
+  model->require_subcommand(1);
+  CLI::App* info = add_command(model, "info", "What is in a model file", "tsukai model info smollm2");
+  info->add_option("MODEL", line.model, "A .gguf file, or smollm2")->required();
+  line.on(info, [&line](Output& output) { return model_info_command(output, line.model); });
+
+  GenerateArguments& generate = line.generate;
+  CLI::App* make = add_command(model, "generate", "Let a model answer, or continue a text",
+                               "tsukai model generate smollm2 \"What is a map?\" --tokens 60");
+  make->add_option("MODEL", generate.model, "A .gguf file, or smollm2")->required();
+  make->add_option("PROMPT", generate.prompt, "What to say to it (-: standard input)")->required();
+  make->add_option("--system", generate.system, "The system message")->option_text("TEXT");
+  make->add_flag("--plain", generate.plain, "Continue the text as it is, without the model's chat template")
+      ->excludes("--system");
+  make->add_option("--schema", generate.schema, "Answer with JSON of this JSON Schema")->option_text("FILE");
+  make->add_option("-n,--tokens", generate.tokens_max, "Tokens at most (default: 256)")
+      ->option_text("N")
+      ->check(whole_number(1, 1'000'000));
+  make->add_option("--temperature", generate.temperature, "0: always the likeliest token (default)")
+      ->option_text("T")
+      ->check(number(0, 10));
+  make->add_option("--top-p", generate.top_p, "Only the likeliest tokens that make up P (default: 1)")
+      ->option_text("P")
+      ->check(number(0, 1));
+  make->add_option("--top-k", generate.top_k, "Only the K likeliest tokens (default: all)")
+      ->option_text("K")
+      ->check(whole_number(0, 1'000'000));
+  make->add_option("--min-p", generate.min_p, "Only tokens at least P times as likely as the likeliest")
+      ->option_text("P")
+      ->check(number(0, 1));
+  make->add_option("--seed", generate.seed, "The same seed draws the same tokens (default: 0)")
+      ->option_text("N");
+  add_threads_flag(make, generate.threads);
+  add_timeout_flag(make, generate.timeout_s, "Give up after so long");
+  line.on(make, [&line](Output& output) { return model_generate_command(output, line.generate); });
+
+  CLI::App* tokenize =
+      add_command(model, "tokenize", "The tokens of a text", "tsukai model tokenize smollm2 \"Old Gate\"");
+  tokenize->add_option("MODEL", line.model, "A .gguf file, or smollm2")->required();
+  tokenize->add_option("TEXT", line.text, "The text (-: standard input)")->required();
+  tokenize->add_flag("--control", line.control, "Control tokens spelled in the text become those tokens");
+  line.on(tokenize, [&line](Output& output) {
+    return model_tokenize_command(output, line.model, line.text, line.control);
+  });
+  for (CLI::App* command : {info, make, tokenize}) add_output_flags(command, line);
+}
+
+void add_doctor(CLI::App& app, CommandLine& line) {
+  CLI::App* doctor =
+      add_command(&app, "doctor", "What works on this machine, what is missing, what to do", "tsukai doctor");
+  add_database_flag(doctor, line.doctor_database);
+  add_output_flags(doctor, line);
+  line.on(doctor, [&line](Output& output) { return doctor_command(output, line.doctor_database); });
+}
+
+CommandShape shape_of(const CLI::App* app) {
+  CommandShape shape;
+  for (const CLI::App* at = app; at != nullptr; at = at->get_parent()) {
+    shape.path = at->get_name() + (shape.path.empty() ? "" : " ") + shape.path;
+  }
+  for (const CLI::App* command : app->get_subcommands([](const CLI::App*) { return true; })) {
+    shape.commands.push_back(command->get_name());
+  }
+  for (const CLI::Option* option : app->get_options()) {
+    for (const std::string& flag : option->get_lnames()) shape.flags.push_back("--" + flag);
+    for (const std::string& flag : option->get_snames()) shape.flags.push_back("-" + flag);
+    if (option->get_positional() && option->get_required() && option->count() == 0) {
+      shape.needed.push_back(option->get_name(true));
+    }
+  }
+  return shape;
+}
+
+// The parser's complaint about a flag's value: "--threads: takes a whole number ...".
+std::string complaint(const CLI::ParseError& error) {
+  const std::string what = error.what();
+  if (error.get_name() == "ArgumentMismatch") return what.substr(0, what.find(':')) + " needs a value";
+  return what.substr(0, what.find('\n'));
+}
+
+Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* leaf = &app;
+  while (!leaf->get_subcommands().empty()) leaf = leaf->get_subcommands().front();
+  const CommandShape shape = shape_of(leaf);
+  // A word left over is the cause even where the parser noticed something missing first.
+  for (const CLI::App* at = leaf; at != nullptr; at = at->get_parent()) {
+    const auto left = at->remaining();
+    const auto word =
+        std::find_if(left.begin(), left.end(), [](const std::string& one) { return one != "--"; });
+    if (word != left.end()) return unexpected_word(shape, *word);
+  }
+  const std::string kind = error.get_name();
+  if (kind == "RequiredError") return incomplete(shape);
+  return wrong_value(shape, complaint(error));
+}
+
+// Programs beside this one (tsukai-maps) can be named without a path in agent files.
+void add_own_folder_to_path() {
+  std::error_code failed;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", failed);
+  if (failed) return;
+  const char* path = std::getenv("PATH");
+  const std::string longer =
+      (path == nullptr || *path == '\0' ? "/usr/local/bin:/usr/bin:/bin" : std::string(path)) + ":" +
+      program.parent_path().string();
+  setenv("PATH", longer.c_str(), 1);
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  ignore_broken_pipes();
+  add_own_folder_to_path();
+  std::vector<std::string> words(argv + 1, argv + argc);
+  CommandLine line;
+  // Behind -- stands a server's command line, whose flags are not ours.
+  if (!words.empty() && words.front() == "mcp") {
+    const auto dashes = std::find(words.begin(), words.end(), "--");
+    if (dashes != words.end()) {
+      line.mcp.server.command.assign(dashes + 1, words.end());
+      words.erase(dashes, words.end());
+    }
+  }
+
+  CLI::App app("tsukai runs agents: model, loop, tools, memory and journal in one program.", "tsukai");
+  app.set_version_flag("--version", std::string("tsukai ") + TSUKAI_VERSION, "The version");
+  app.footer(kExitCodes);
+  app.require_subcommand(1);
+  app.formatter(line.help);
+  app.set_help_flag("-h,--help", "This text");
+  add_run(app, line);
+  add_agent(app, line);
+  add_runs(app, line);
+  add_memory(app, line);
+  add_mcp(app, line);
+  add_model(app, line);
+  add_doctor(app, line);
+
+  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
+  try {
+    if (words.empty()) throw CLI::CallForHelp();
+    std::reverse(words.begin(), words.end());  // As CLI11 wants them.
+    app.parse(words);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    Output output(false, false);
+    std::string text;
+    if (asked.get_name() == "CallForHelp") {
+      text = app.help();
+    } else {
+      text = std::string(asked.what()) + "\n";
+    }
+    output.write(text);
+    return output.finish(0);
+  } catch (const CLI::ParseError& error) {
+    Output output(json, false);
+    return output.finish(output.fail(usage_error(app, error)));
+  }
+  Output output(line.json, line.quiet);
+  return output.finish(line.command(output));
+}
+
+}  // namespace tsukai::cli

@@ -1,0 +1,15 @@
+// Reading what a person names on the command line.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace tsukai::cli {
+
+// A text file whole, at most kTextFileBytesMax; "-" is standard input. kNotFound, kExhausted,
+// kInvalidArgument (a folder).
+inline constexpr std::size_t kTextFileBytesMax = 16u << 20;
+Result<std::string> read_text_file(const std::string& path);
+
+}  // namespace tsukai::cli

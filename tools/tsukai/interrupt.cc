@@ -1,0 +1,78 @@
+#include "tools/tsukai/interrupt.h"
+
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/redirect_error.hpp>
+#include <cerrno>
+
+namespace tsukai::cli {
+namespace {
+
+// What a signal handler may touch: lock-free atomics and write().
+std::atomic<int> signals_seen{0};
+std::atomic<int> event_to_write{-1};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+extern "C" void on_signal(int) {
+  const int saved_errno = errno;
+  if (signals_seen.fetch_add(1) > 0) _exit(static_cast<int>(Exit::kInterrupted));
+  const std::uint64_t one = 1;
+  const int event = event_to_write.load();
+  if (event >= 0 && ::write(event, &one, sizeof one) < 0) _exit(static_cast<int>(Exit::kInterrupted));
+  errno = saved_errno;
+}
+
+void install(void (*handler)(int)) {
+  struct sigaction action{};
+  action.sa_handler = handler;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+Interrupts::Interrupts() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  TSUKAI_CHECK(event_ >= 0, "eventfd");
+  signals_seen = 0;
+  event_to_write = event_;
+  install(on_signal);
+}
+
+Interrupts::~Interrupts() {
+  install(SIG_DFL);
+  event_to_write = -1;
+  ::close(event_);
+}
+
+bool Interrupts::arrived() { return signals_seen.load() > 0; }
+
+void ignore_broken_pipes() { signal(SIGPIPE, SIG_IGN); }
+
+asio::awaitable<void> wait_for_signal(int event) {
+  asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, ::dup(event));
+  boost::system::error_code ignored;
+  co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                 asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+asio::awaitable<void> watch(int event, std::chrono::milliseconds limit, asio::cancellation_signal& cancel,
+                            bool& timed_out) {
+  using namespace asio::experimental::awaitable_operators;
+  if (limit.count() > 0) {
+    auto first = co_await (wait_for_signal(event) || sleep_for(limit));
+    timed_out = first.index() == 1 && std::get<1>(first).has_value();
+    if (first.index() == 1 && !timed_out) co_return;  // Cancelled: the work has ended.
+  } else {
+    co_await wait_for_signal(event);
+  }
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none) co_return;
+  cancel.emit(asio::cancellation_type::terminal);
+}
+
+}  // namespace tsukai::cli

@@ -1,0 +1,127 @@
+#include "tools/tsukai/run_view.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "tools/tsukai/timeline.h"
+
+namespace tsukai::cli {
+namespace {
+
+constexpr std::size_t kFoldedCells = 100;
+constexpr std::string_view kIndent = "  ";
+
+std::string tool_label(const Json& data) {
+  const std::string server = string_at(data, "server");
+  const std::string tool = string_at(data, "tool");
+  return server.empty() ? tool : server + "." + tool;
+}
+
+}  // namespace
+
+void RunView::show(const agent::Event& event) {
+  const Json& data = *event.data;
+  if (event.type == "run_started") run_id_ = string_at(data, "run_id");
+  if (output_.json()) {
+    output_.json_line({{"type", event.type}, {"at_ms", event.at_ms}, {"data", data}});
+    return;
+  }
+  if (event.type != "text") end_text();
+  if (event.type == "run_started") {
+    const Json* model = find(data, "model");
+    std::string description = model == nullptr ? std::string() : string_at(*model, "name");
+    if (model != nullptr && !string_at(*model, "quantisation").empty()) {
+      description += " " + string_at(*model, "quantisation");
+    }
+    output_.note(
+        printable(fmt::format("{} · {} · run {}", output_.paint_note(Style::kPlain, string_at(data, "agent")),
+                              description, run_id_)));
+  } else if (event.type == "server_started") {
+    output_.note(output_.paint_note(
+        Style::kDim, printable(fmt::format("{} is up: {}", string_at(data, "server"),
+                                           counted(integer_at(data, "tools"), "tool", "tools")))));
+  } else if (event.type == "server_failed") {
+    const Json* error = find(data, "error");
+    const std::string message = error == nullptr     ? ""
+                                : error->is_string() ? error->get<std::string>()
+                                                     : string_at(*error, "message");
+    output_.note(output_.paint_note(
+        Style::kYellow,
+        printable(fmt::format("{} is not available: {}", string_at(data, "server"), message))));
+  } else if (event.type == "recalled") {
+    const Json* episodes = find(data, "episodes");
+    const auto count =
+        episodes != nullptr && episodes->is_array() ? static_cast<std::int64_t>(episodes->size()) : 0;
+    if (count > 0) {
+      output_.note(
+          output_.paint_note(Style::kDim, "remembered " + counted(count, "earlier run", "earlier runs")));
+    }
+  } else if (event.type == "step_started") {
+    text_.clear();
+    calls_ = 0;
+    output_.note(output_.paint_note(Style::kBold, fmt::format("step {}", integer_at(data, "step"))));
+    output_.busy("the model reads");
+  } else if (event.type == "text") {
+    show_text(string_at(data, "text"));
+  } else if (event.type == "tool_call") {
+    show_call(data);
+  } else if (event.type == "tool_result") {
+    show_result(data);
+  } else if (event.type == "notice") {
+    output_.note(output_.paint_note(Style::kYellow, printable(string_at(data, "message"))));
+  }
+}
+
+void RunView::show_text(std::string_view text) {
+  text_ += text;
+  if (!output_.err_is_terminal()) return;  // Piped: the answer alone matters, and it comes whole.
+  std::string shown;
+  if (!in_text_) shown += kIndent;
+  for (const char letter : printable(text)) {
+    shown += letter;
+    if (letter == '\n') shown += kIndent;
+  }
+  in_text_ = true;
+  output_.note_write(shown);
+}
+
+void RunView::end_text() {
+  if (in_text_) output_.note_write("\n");
+  in_text_ = false;
+}
+
+void RunView::show_call(const Json& data) {
+  ++calls_;
+  const Json* arguments = find(data, "arguments");
+  output_.note(fmt::format(
+      "{}{} {} {}", kIndent, output_.paint_note(Style::kCyan, "→"), printable(tool_label(data)),
+      output_.paint_note(Style::kDim,
+                         cut_to_width(arguments == nullptr ? "{}" : print_json(*arguments), kFoldedCells))));
+  output_.busy(tool_label(data));
+}
+
+void RunView::show_result(const Json& data) {
+  const bool is_error = bool_at(data, "is_error");
+  // Calls of one step run side by side, and their results come in any order.
+  const std::string whose = calls_ > 1 ? printable(tool_label(data)) + ": " : "";
+  output_.note(fmt::format(
+      "{}{} {} {}", kIndent, output_.paint_note(is_error ? Style::kRed : Style::kGreen, "←"),
+      whose + cut_to_width(string_at(data, "text"), kFoldedCells),
+      output_.paint_note(Style::kDim, duration_text(static_cast<std::int64_t>(number_at(data, "took_ms"))))));
+}
+
+void RunView::show_totals(const std::string& run_id, const Json& totals) {
+  end_text();
+  if (output_.json()) return;
+  output_.note(output_.paint_note(Style::kDim, totals_text(totals)));
+  output_.note(output_.paint_note(Style::kDim, fmt::format("look again: tsukai runs show {}", run_id)));
+}
+
+bool RunView::streamed(const std::string& answer) const {
+  return output_.err_is_terminal() && output_.out_is_terminal() && !output_.quiet() && !output_.json() &&
+         trimmed(text_) == trimmed(answer);
+}
+
+}  // namespace tsukai::cli

@@ -1,0 +1,41 @@
+// What a person sees of a run while it goes on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "agent/events.h"
+#include "tools/tsukai/output.h"
+
+namespace tsukai::cli {
+
+// Steps on standard error as they happen. On a terminal the model's text is streamed; the events themselves
+// as JSON Lines on standard output with --json. Members of events: docs/formats/events.md.
+class RunView {
+ public:
+  explicit RunView(Output& output) : output_(output) {}
+
+  void show(const agent::Event& event);
+  // Ends a line of streamed text.
+  void end() { end_text(); }
+  // The totals, as the last lines of a run.
+  void show_totals(const std::string& run_id, const Json& totals);
+
+  // Whether `answer` is already what stands last on the terminal.
+  bool streamed(const std::string& answer) const;
+  const std::string& run_id() const { return run_id_; }
+
+ private:
+  void show_text(std::string_view text);
+  void end_text();
+  void show_call(const Json& data);
+  void show_result(const Json& data);
+
+  Output& output_;
+  std::string run_id_;
+  int calls_ = 0;         // Of this step.
+  std::string text_;      // Of this step, as the model gave it.
+  bool in_text_ = false;  // The cursor stands behind streamed text.
+};
+
+}  // namespace tsukai::cli

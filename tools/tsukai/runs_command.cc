@@ -1,0 +1,176 @@
+#include "tools/tsukai/runs_command.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "tools/tsukai/store.h"
+#include "tools/tsukai/timeline.h"
+
+namespace tsukai::cli {
+namespace {
+
+constexpr std::array kStates = {agent::RunState::kRunning, agent::RunState::kDone,
+                                agent::RunState::kFailed,  agent::RunState::kStopped,
+                                agent::RunState::kWaiting, agent::RunState::kCancelled};
+
+Result<std::optional<agent::RunState>> state_of(const std::string& text) {
+  if (text.empty()) return std::optional<agent::RunState>();
+  std::vector<std::string> names;
+  for (const agent::RunState state : kStates) {
+    if (name(state) == text) return std::optional<agent::RunState>(state);
+    names.emplace_back(name(state));
+  }
+  const std::string nearest = nearest_name(text, names);
+  return fail(Code::kInvalidArgument, fmt::format("--state {}: no such state", text),
+              nearest.empty() ? fmt::format("one of {}", fmt::join(names, ", "))
+                              : fmt::format("did you mean {}?", nearest));
+}
+
+// The store and the run that are meant.
+struct Opened {
+  Store store;
+  agent::RunSummary run;
+};
+Result<Opened> open_run(const RunsArguments& arguments) {
+  TSUKAI_TRY(auto store, open_store(arguments.database));
+  if (!store) return fail(nothing_stored("run"));
+  Opened opened{*std::move(store), {}};
+  TSUKAI_TRY(opened.run, opened.store.journal->find(arguments.run));
+  return opened;
+}
+
+Style style_of(agent::RunState state) {
+  switch (state) {
+    case agent::RunState::kDone:
+      return Style::kGreen;
+    case agent::RunState::kRunning:
+      return Style::kCyan;
+    case agent::RunState::kFailed:
+      return Style::kRed;
+    case agent::RunState::kStopped:
+    case agent::RunState::kWaiting:
+    case agent::RunState::kCancelled:
+      return Style::kYellow;
+  }
+  return Style::kPlain;
+}
+
+// Each prompt as the model was given it; on a terminal made harmless, else byte for byte.
+void show_prompts(Output& output, const std::vector<agent::RebuiltPrompt>& prompts) {
+  for (const agent::RebuiltPrompt& prompt : prompts) {
+    if (!output.quiet()) {
+      const auto tokens = static_cast<std::int64_t>(prompt.tokens.size());
+      output.note(output.paint_note(
+          Style::kBold, fmt::format("{}: {}", prompt.step_key, counted(tokens, "token", "tokens"))));
+    }
+    output.line(output.out_is_terminal() ? printable(prompt.text) : prompt.text);
+  }
+}
+
+}  // namespace
+
+int runs_list_command(Output& output, const RunsArguments& arguments) {
+  auto state = state_of(arguments.state);
+  if (!state) return output.fail(state.error());
+  auto store = open_store(arguments.database);
+  if (!store) return output.fail(store.error());
+  std::vector<agent::RunSummary> runs;
+  if (*store) {
+    auto found = (*store)->journal->list(arguments.count, *state);
+    if (!found) return output.fail(found.error());
+    runs = *std::move(found);
+  }
+  if (output.json()) {
+    Json list = Json::array();
+    for (const agent::RunSummary& run : runs) list.push_back(summary_json(run));
+    output.document({{"runs", std::move(list)}});
+    return 0;
+  }
+  Table table({{"RUN"},
+               {"STATE"},
+               {"WHEN"},
+               {"TOOK", Align::kRight},
+               {"AGENT", Align::kLeft, true},
+               {"TASK", Align::kLeft, true}});
+  const std::int64_t now_ms = system_clock().wall_ms();
+  for (const agent::RunSummary& run : runs) {
+    if (output.quiet()) output.line(run.id);
+    table.add({run.id, std::string(name(run.state)), ago_text(run.started_ms, now_ms),
+               run.ended_ms > 0 ? duration_text(run.ended_ms - run.started_ms) : "", run.agent, run.task});
+  }
+  if (output.quiet()) return 0;
+  if (table.empty()) {
+    output.note(arguments.state.empty() ? "there are no runs yet: tsukai run \"...\" makes the first"
+                                        : "no run is " + arguments.state);
+  } else {
+    output.table(table);
+  }
+  return 0;
+}
+
+int runs_show_command(Output& output, const RunsArguments& arguments) {
+  auto opened = open_run(arguments);
+  if (!opened) return output.fail(opened.error());
+  auto rows = opened->store.journal->rows(opened->run.id);
+  if (!rows) return output.fail(rows.error());
+  const agent::RunSummary& run = opened->run;
+  std::vector<agent::RebuiltPrompt> prompts;
+  if (arguments.prompts) {
+    auto rebuilt = agent::rebuild_prompts(*rows);
+    if (!rebuilt) return output.fail(rebuilt.error());
+    prompts = *std::move(rebuilt);
+  }
+  if (output.json()) {
+    output.document(run_json(run, *rows, prompts));
+    return 0;
+  }
+  if (arguments.prompts) {
+    show_prompts(output, prompts);
+    return 0;
+  }
+  if (!output.quiet()) {
+    output.line(fmt::format("run {} {} · {} · {} · for {}", output.paint(Style::kBold, run.id),
+                            output.paint(style_of(run.state), name(run.state)), printable(run.agent),
+                            iso_time(run.started_ms), printable(run.user)));
+    output.line(output.paint(Style::kDim, "task    ") + printable(run.task));
+    if (!run.answer.empty()) output.line(output.paint(Style::kDim, "answer  ") + printable(run.answer));
+    output.line("");
+  }
+  Table table(
+      {{"#", Align::kRight}, {"AT", Align::kRight}, {"WHAT"}, {"STEP"}, {"DETAILS", Align::kLeft, true}});
+  for (const agent::Row& row : *rows) {
+    table.add({std::to_string(row.seq), fmt::format("+{}", duration_text(row.at_ms - run.started_ms)),
+               std::string(name(row.kind)), row.step_key, details_text(row)});
+  }
+  output.table(table);
+  if (output.quiet()) return 0;
+  if (run.totals->is_object() && !run.totals->empty()) {
+    output.line("");
+    output.line(output.paint(Style::kDim, totals_text(*run.totals)));
+  }
+  return 0;
+}
+
+int runs_verify_command(Output& output, const RunsArguments& arguments) {
+  auto opened = open_run(arguments);
+  if (!opened) return output.fail(opened.error());
+  auto defects = opened->store.journal->verify(opened->run.id);
+  if (!defects) return output.fail(defects.error());
+  const bool intact = defects->empty();
+  if (output.json()) {
+    output.document(
+        {{"run_id", opened->run.id}, {"rows", opened->run.rows}, {"intact", intact}, {"defects", *defects}});
+  } else if (intact) {
+    output.line(fmt::format("run {}: {}, the chain is intact", opened->run.id,
+                            counted(opened->run.rows, "row", "rows")));
+  } else {
+    for (const std::string& defect : *defects) output.line(printable(defect));
+  }
+  return static_cast<int>(intact ? Exit::kDone : Exit::kComponent);
+}
+
+}  // namespace tsukai::cli
