@@ -34,6 +34,7 @@ enum class Kind {
   kCompacted,     // observations replaced by their handles
   kChildStarted,  // a run of another agent
   kChildDone,
+  kForked,      // from which run and row this one began
   kLeaseTaken,  // another owner continues the run: who, and the fencing number
   kErased,      // payloads forgotten: how many rows, by whom, why. The only kind that may follow the end.
   kCancelled,
@@ -143,6 +144,8 @@ class Journal {
   virtual Result<Lease> take_lease(const std::string& run, std::int64_t lease_ms = kLeaseMs) = 0;
   // Lets anyone take the run at once. Nothing when this object is not the owner.
   virtual Result<void> release_lease(const std::string& run) = 0;
+  // append_all() and the run waits, in one transaction.
+  virtual Result<std::vector<Row>> park(const std::string& run, const std::vector<Entry>& entries) = 0;
   // Between kRunning and kWaiting.
   virtual Result<void> set_state(const std::string& run, RunState state) = 0;
 

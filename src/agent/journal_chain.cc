@@ -26,6 +26,7 @@ constexpr std::pair<Kind, std::string_view> kKinds[] = {
     {Kind::kCompacted, "COMPACTED"},
     {Kind::kChildStarted, "CHILD_STARTED"},
     {Kind::kChildDone, "CHILD_DONE"},
+    {Kind::kForked, "FORKED"},
     {Kind::kLeaseTaken, "LEASE_TAKEN"},
     {Kind::kErased, "ERASED"},
     {Kind::kCancelled, "CANCELLED"},

@@ -85,6 +85,16 @@ Result<void> SqliteJournal::release_lease(const std::string& run) {
   return {};
 }
 
+Result<std::vector<Row>> SqliteJournal::park(const std::string& run, const std::vector<Entry>& entries) {
+  std::vector<Row> rows;
+  auto written = database_.write([&]() -> Result<void> {
+    TSUKAI_TRY(rows, append_within(run, entries));
+    return store_state(run, RunState::kWaiting);
+  });
+  if (!written) return fail(std::move(written).error().in("journal: park"));
+  return rows;
+}
+
 Result<void> SqliteJournal::set_state(const std::string& run, RunState state) {
   if (state != RunState::kRunning && state != RunState::kWaiting) {
     return fail(Code::kInvalidArgument, fmt::format("\"{}\" is reached by finish_run alone", name(state)));

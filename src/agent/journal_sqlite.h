@@ -29,6 +29,7 @@ class SqliteJournal : public Journal {
 
   Result<Lease> take_lease(const std::string& run, std::int64_t lease_ms) override;
   Result<void> release_lease(const std::string& run) override;
+  Result<std::vector<Row>> park(const std::string& run, const std::vector<Entry>& entries) override;
   Result<void> set_state(const std::string& run, RunState state) override;
 
   Result<Approval> ask_approval(const std::string& run, const std::string& step_key, const std::string& tool,
