@@ -10,7 +10,7 @@
 namespace tsukai::cli {
 namespace {
 
-constexpr std::size_t kStart = 256, kEnd = 257, kWidth = 260;  // Tokens, and numbers in an embedding.
+constexpr std::size_t kStart = 256, kEnd = 257, kWidth = 288;  // Tokens, and numbers in an embedding.
 constexpr std::size_t kFeedForward = 32;
 
 // Tokens in order: the favourites of ties first, then the other bytes, then the control tokens.
@@ -75,7 +75,7 @@ std::string chain_model(const ChainOptions& options) {
   tokens[kStart] = "<|im_start|>";
   tokens[kEnd] = "<|im_end|>";
   tokens[258] = "<|endoftext|>";
-  tokens[259] = "<|unused|>";
+  for (std::size_t i = 259; i < kWidth; ++i) tokens[i] = "<|unused" + std::to_string(i) + "|>";
   for (std::size_t i = 256; i < kWidth; ++i) kinds[i] = 3;
 
   infer::GgufBytes file;
@@ -86,7 +86,7 @@ std::string chain_model(const ChainOptions& options) {
   file.key_u32("llama.block_count", 1);
   file.key_u32("llama.embedding_length", kWidth);
   file.key_u32("llama.feed_forward_length", kFeedForward);
-  file.key_u32("llama.attention.head_count", 1);
+  file.key_u32("llama.attention.head_count", 9);
   file.key_u32("llama.context_length", 8192);
   file.key_f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
   file.key_text("tokenizer.ggml.model", "gpt2");
