@@ -61,6 +61,7 @@ void RunView::show(const agent::Event& event) {
   } else if (event.type == "step_started") {
     text_.clear();
     calls_ = 0;
+    must_call_ = string_at(data, "tool_choice") == "required";
     output_.note(output_.paint_note(Style::kBold, fmt::format("step {}", integer_at(data, "step"))));
     output_.busy("the model reads");
   } else if (event.type == "text") {
@@ -76,7 +77,9 @@ void RunView::show(const agent::Event& event) {
 
 void RunView::show_text(std::string_view text) {
   text_ += text;
-  if (!output_.err_is_terminal()) return;  // Piped: the answer alone matters, and it comes whole.
+  // Piped, the answer alone matters, and it comes whole. A turn that must be a call has nothing to say but
+  // the call, which is shown when it is complete.
+  if (!output_.err_is_terminal() || must_call_) return;
   std::string shown;
   if (!in_text_) shown += kIndent;
   for (const char letter : printable(text)) {

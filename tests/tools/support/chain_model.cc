@@ -10,7 +10,7 @@
 namespace tsukai::cli {
 namespace {
 
-constexpr std::size_t kStart = 256, kEnd = 257, kWidth = 272;  // Tokens, and numbers in an embedding.
+constexpr std::size_t kStart = 256, kEnd = 257, kWidth = 288;  // Tokens, and numbers in an embedding.
 constexpr std::size_t kFeedForward = 32;
 
 // Tokens in order: the favourites of ties first, then the other bytes, then the control tokens.
@@ -86,7 +86,7 @@ std::string chain_model(const ChainOptions& options) {
   file.key_u32("llama.block_count", 1);
   file.key_u32("llama.embedding_length", kWidth);
   file.key_u32("llama.feed_forward_length", kFeedForward);
-  file.key_u32("llama.attention.head_count", kWidth / 16);
+  file.key_u32("llama.attention.head_count", 9);
   file.key_u32("llama.context_length", 8192);
   file.key_f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
   file.key_text("tokenizer.ggml.model", "gpt2");
