@@ -55,7 +55,8 @@ void read_server(MappingReader& servers, const YamlNode& key, const YamlNode& va
         fmt::format("\"servers.{}\" must be a mapping such as {{command: …}}, not {}", name, kind_of(value)));
     return;
   }
-  auto config = mcp::parse_server_config(name, to_json(value, servers.mistakes()));
+  auto entry = to_json(value, servers.mistakes());
+  auto config = mcp::parse_server_config(name, entry);
   if (!config) {
     // The message names the key it is about: point there.
     Place place = key.place;
@@ -70,7 +71,16 @@ void read_server(MappingReader& servers, const YamlNode& key, const YamlNode& va
   }
   if (config->command.find('/') != std::string::npos) config->command = beside(file.path, config->command);
   config->cwd = beside(file.path, config->cwd);
+  // As resolved, so that a resumed run starts the same program from any folder.
+  if (entry.contains("command") && config->command.find('/') != std::string::npos &&
+      entry["command"].get<std::string>().find("${") == std::string::npos) {
+    entry["command"] = config->command;
+  }
+  if (!config->cwd.empty() &&
+      (!entry.contains("cwd") || string_at(entry, "cwd").find("${") == std::string::npos))
+    entry["cwd"] = config->cwd;
   file.servers.push_back(std::move(*config));
+  file.server_entries.emplace_back(std::move(entry));
 }
 
 void read_servers(MappingReader& top, AgentFile& file) {

@@ -55,9 +55,12 @@ struct AgentFile {
       false;  // `tool_choice: required-first`: required on the first step, auto afterwards
   std::string instructions;
   std::vector<mcp::ServerConfig> servers;  // In the order of the file.
-  std::vector<std::string> tools;          // `tools:`: only these, as server.tool globs; empty: all
-  std::vector<std::string> memory_scope;   // Of tenant, user, agent, session.
-  std::size_t memory_recall = 0;           // How many episodes; 0: memory is off.
+  // The servers' entries as the file has them, `${NAME}` not expanded; in the same order. Empty when made in
+  // code.
+  std::vector<JsonValue> server_entries;
+  std::vector<std::string> tools;         // `tools:`: only these, as server.tool globs; empty: all
+  std::vector<std::string> memory_scope;  // Of tenant, user, agent, session.
+  std::size_t memory_recall = 0;          // How many episodes; 0: memory is off.
   Budget budget;
   std::vector<PolicyRule> policy;
   std::optional<JsonValue> output_schema;

@@ -110,6 +110,17 @@ function(tsukai_conformance)
   endforeach()
 endfunction()
 
+# Every tests/crash/*.cc is a program that kills runs and counts what their tools did; tests/crash/run.sh calls it.
+function(tsukai_crash_drivers)
+  file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/crash/*.cc)
+  foreach(SOURCE ${SOURCES})
+    get_filename_component(STEM ${SOURCE} NAME_WE)
+    add_executable(${STEM} ${SOURCE})
+    target_include_directories(${STEM} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(${STEM} PRIVATE tsukai_agent)
+  endforeach()
+endfunction()
+
 # Every tests/fuzz/*_fuzz.cc is a libFuzzer program; its seeds lie in tests/fuzz/corpus/STEM.
 function(tsukai_fuzzers)
   file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cc)
