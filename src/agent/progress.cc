@@ -22,6 +22,12 @@ infer::Message message(infer::Role role, std::string text) {
   return message;
 }
 
+// The text of a SIGNAL "say".
+std::string text_of(const Json& payload) {
+  const auto* said = find(payload, "payload");
+  return said == nullptr ? std::string() : string_at(*said, "text");
+}
+
 }  // namespace
 
 std::string step_key(std::size_t step) { return fmt::format("step-{}", step); }
@@ -110,6 +116,7 @@ Result<void> Progress::take_intent(const Row& row) {
 Result<void> Progress::take_reply(const Row& row) {
   if (!open) return misfit(row, "there is no MODEL_INTENT before it");
   TSUKAI_TRY(auto reply, reply_from(*row.payload));
+  said.clear();
   if (!open->note_text.empty()) messages.push_back(message(infer::Role::kUser, open->note_text));
   StepProgress step{.note = open->note, .finish = reply.finish, .text = reply.message.text};
   for (std::size_t i = 0; i < reply.message.calls.size(); ++i) {
@@ -169,11 +176,12 @@ Result<void> Progress::take_call(const Row& row) {
   return {};
 }
 
-// A person's word about the run: {"name": "cancel"} or {"name": "resolve", "payload": {"call", "action",
-// "result", "by"}}.
+// A person's word about the run: {"name": "say", "payload": {"text"}} or {"name": "cancel"} or {"name":
+// "resolve", "payload": {"call", "action", "result", "by"}}.
 Result<void> Progress::take_signal(const Row& row) {
   const auto signal = string_at(*row.payload, "name");
   if (signal == "cancel") cancel_asked = true;
+  if (signal == "say") said += (said.empty() ? "" : "\n") + text_of(*row.payload);
   if (signal != "resolve") return {};
   const auto* wish = find(*row.payload, "payload");
   auto* call = wish == nullptr ? nullptr : call_at(string_at(*wish, "call"));

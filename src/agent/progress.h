@@ -62,6 +62,7 @@ struct Progress {
   bool recalled = false;
   bool finished = false;
   bool cancel_asked = false;    // By a signal.
+  std::string said;             // By a person, for the model's next turn.
   std::string aborted;          // By whom and what, when a person gave up an unknown call.
   std::int64_t active_ms = 0;   // Wall time in which some process worked on it.
   std::int64_t last_at_ms = 0;  // Of the newest row.

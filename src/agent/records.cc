@@ -87,13 +87,18 @@ std::vector<std::string> strings_of(const Json* list) {
   return out;
 }
 
-Result<void> read_servers(const Json& record, AgentFile& file) {
+Result<void> read_servers(const Json& record, AgentFile& file, bool start_servers) {
   const auto* servers = find(record, "servers");
   if (servers == nullptr) return {};
   for (const auto& [number, server] : servers->items()) {
     const auto name = string_at(server, "name");
     const auto* entry = find(server, "entry");
     if (entry == nullptr) return fail(Code::kCorrupt, "a server in the journal has no entry");
+    file.server_entries.emplace_back(*entry);
+    if (!start_servers) {
+      file.servers.emplace_back().name = name;
+      continue;
+    }
     if (entry->dump().find(kRedactedMark) != std::string::npos) {
       return fail(
           Code::kInvalidArgument,
@@ -104,7 +109,6 @@ Result<void> read_servers(const Json& record, AgentFile& file) {
     }
     TSUKAI_TRY(auto config, mcp::parse_server_config(name, *entry));
     file.servers.push_back(std::move(config));
-    file.server_entries.emplace_back(*entry);
   }
   return {};
 }
@@ -155,7 +159,7 @@ Json agent_record(const AgentFile& file, const Redaction& redaction) {
   return out;
 }
 
-Result<AgentFile> agent_from(const Json& record) {
+Result<AgentFile> agent_from(const Json& record, bool start_servers) {
   AgentFile file;
   file.path = string_at(record, "path");
   file.name = string_at(record, "name");
@@ -165,7 +169,7 @@ Result<AgentFile> agent_from(const Json& record) {
   if (choice == "none") file.tool_choice = infer::ToolChoice::kNone;
   file.tool_choice_first_only = bool_at(record, "tool_choice_first_only");
   file.instructions = string_at(record, "instructions");
-  TSUKAI_TRY_VOID(read_servers(record, file));
+  TSUKAI_TRY_VOID(read_servers(record, file, start_servers));
   file.tools = strings_of(find(record, "tools"));
   if (const auto* memory = find(record, "memory")) {
     file.memory_scope = strings_of(find(*memory, "scope"));

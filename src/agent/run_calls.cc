@@ -144,7 +144,8 @@ Task<void> Run::work() {
 Task<void> Run::make_call(std::size_t index) {
   const auto each = calls()[index];
   TSUKAI_CO_TRY_VOID(record(Kind::kToolStarted, each.step_key, Json::object(), each.attempts + 1));
-  auto observation = co_await parts_.toolbox.call(each.call, idempotency_key(id_, each.step_key), each.step_key, left_ms());
+  auto observation =
+      co_await parts_.toolbox.call(each.call, idempotency_key(id_, each.step_key), each.step_key, left_ms());
   // Nobody knows whether a cancelled call took effect: no result is claimed for it.
   if (observation.outcome == Outcome::kCancelled) co_return Result<void>();
   co_return settle(index, observation);

@@ -50,6 +50,10 @@ std::optional<Ending> Run::room_for(const infer::Prompt& prompt, std::int64_t to
 }
 
 Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
+  if (!progress_.said.empty()) {
+    if (question.note == planner::NoteKind::kNone) question.note = planner::NoteKind::kSaid;
+    question.note_text = progress_.said + (question.note_text.empty() ? "" : "\n" + question.note_text);
+  }
   auto request = request_for(question);
   const auto left = parts_.file.budget.tokens - progress_.totals.tokens_spent();
   request.tokens_max = std::min(request.tokens_max, static_cast<std::size_t>(std::max(left, kTurnTokensMin)));

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "agent/progress.h"
 #include "agent/records.h"
 #include "agent/run.h"
 #include "agent/toolbox.h"
@@ -135,6 +136,32 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
   co_return outcome;
 }
 
+// The rows that made the first `step` - 1 steps. Leases and signals belong to the old run alone.
+Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::size_t step) {
+  std::vector<Row> shared;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const auto& row = rows[i];
+    if (row.erased)
+      return fail(Code::kUnsupported,
+                  fmt::format("journal row {} was erased, so the run can't be forked", row.seq));
+    if (row.kind == Kind::kModelIntent && row.step_key == step_key(step)) return shared;
+    switch (row.kind) {
+      case Kind::kRecalled:
+      case Kind::kModelIntent:
+      case Kind::kModelResult:
+      case Kind::kToolIntent:
+      case Kind::kToolStarted:
+      case Kind::kToolResult:
+        shared.push_back(row);
+        break;
+      default:
+        break;
+    }
+  }
+  return fail(Code::kInvalidArgument, fmt::format("the run has no step {}", step),
+              "see its steps: tsukai runs show RUN");
+}
+
 Result<std::unique_ptr<Ground>> ground_of(const RuntimeOptions& options) {
   auto path = options.database_path;
   if (path.empty()) {
@@ -166,6 +193,29 @@ Task<RunOutcome> resume_run(std::string run, RuntimeOptions options, OpenModel o
   options.user = summary.user;
   co_return co_await run_on(std::move(ground), std::move(file), summary.task, std::move(options),
                             std::move(open_model), summary.id, rows.front().payload);
+}
+
+Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, RuntimeOptions options,
+                          OpenModel open_model) {
+  TSUKAI_CO_TRY(auto ground, ground_of(options));
+  TSUKAI_CO_TRY(const auto summary, ground->journal->find(run));
+  TSUKAI_CO_TRY(const auto rows, ground->journal->rows(summary.id));
+  Json started = *rows.front().payload;
+  const auto* record = find(started, "agent");
+  if (record == nullptr)
+    co_return fail(Code::kCorrupt, fmt::format("run {}: its first row names no agent", summary.id));
+  TSUKAI_CO_TRY(auto file, agent_from(*record));
+  TSUKAI_CO_TRY(const auto shared, rows_before_step(rows, step));
+  started["forked_from"] = {{"run", summary.id}, {"step", step}};
+  const auto user = options.user.empty() ? default_user() : options.user;
+  TSUKAI_CO_TRY(const auto id, ground->journal->start_run(summary.agent, summary.task, user, started));
+  std::vector<Entry> entries;
+  for (const auto& row : shared) entries.push_back({row.kind, row.step_key, row.attempt, row.payload});
+  if (!say.empty())
+    entries.push_back({Kind::kSignal, "", 1, Json{{"name", "say"}, {"payload", {{"text", say}}}}});
+  if (!entries.empty()) TSUKAI_CO_TRY_VOID(ground->journal->append_all(id, entries));
+  co_return co_await run_on(std::move(ground), std::move(file), summary.task, std::move(options),
+                            std::move(open_model), id, started);
 }
 
 }  // namespace tsukai::agent

@@ -217,7 +217,8 @@ std::string Toolbox::approval_rule(const infer::ToolCall& call) const {
   return verdict.action == PolicyRule::Action::kAsk ? verdict.rule : std::string();
 }
 
-asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::string key, std::string step_key, std::int64_t limit_ms) {
+asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::string key, std::string step_key,
+                                           std::int64_t limit_ms) {
   const auto* tool = find(call.name);
   TSUKAI_CHECK(tool != nullptr, "only calls that are not refused are made");
   const auto began = std::chrono::steady_clock::now();

@@ -81,7 +81,8 @@ class Toolbox {
   // names the call in the journal. Whatever goes wrong is an
   // observation. REQUIRES: !refusal(call). Its outcome is kCancelled when the coroutine was cancelled
   // meanwhile.
-  virtual asio::awaitable<Observation> call(infer::ToolCall call, std::string key, std::string step_key, std::int64_t limit_ms);
+  virtual asio::awaitable<Observation> call(infer::ToolCall call, std::string key, std::string step_key,
+                                            std::int64_t limit_ms);
 
   // Closes every server, in parallel. Not to be cancelled.
   asio::awaitable<void> shutdown();
