@@ -100,14 +100,15 @@ std::string step_of(const infer::ChatRequest& request) {
 Result<infer::Prompt> RecordedModel::render(const infer::ChatRequest& request, const infer::Transcript&) {
   const auto found = record_.prompts.find(step_of(request));
   if (found == record_.prompts.end())
-    return fail(Code::kNotFound, "the record has no prompt of " + step_of(request));
+    return fail(Code::kNotFound, std::string(kRecordEnds) + "prompt of " + step_of(request));
   return found->second;
 }
 
 Task<infer::ChatReply> RecordedModel::generate(infer::ChatRequest request, infer::Prompt, infer::OnText) {
   const auto key = step_of(request);
   const auto found = record_.replies.find(key);
-  if (found == record_.replies.end()) co_return fail(Code::kNotFound, "the record has no reply of " + key);
+  if (found == record_.replies.end())
+    co_return fail(Code::kNotFound, std::string(kRecordEnds) + "reply of " + key);
   clock_.reach(record_.reached_ms.at(key));
   co_return found->second;
 }

@@ -15,6 +15,9 @@
 
 namespace tsukai::agent {
 
+// What the recorded model answers where its record ends.
+inline constexpr std::string_view kRecordEnds = "the record has no ";
+
 // Stands where the record stood: moved on by the recorded model and tools.
 class RecordedClock : public Clock {
  public:

@@ -18,7 +18,7 @@ constexpr int kWaitsMax = 1'000;
 // What of a row has to come out the same: all but times, and ids that a model's host makes up.
 Json comparable(const Row& row) {
   Json payload = *row.payload;
-  for (const auto* member : {"ms", "came", "tsukai", "by", "given_ms", "totals", "usage"})
+  for (const auto* member : {"ms", "came", "tsukai", "forked_from", "by", "given_ms", "totals", "usage"})
     payload.erase(member);
   if (row.kind == Kind::kModelIntent) payload.erase("kept_bytes");
   if (row.kind == Kind::kToolIntent || row.kind == Kind::kToolResult) payload.erase("id");
@@ -62,6 +62,11 @@ std::string member_that_differs(const Json& a, const Json& b) {
   return "a new member";
 }
 
+// The recorded model had no more to say: the run ended for a reason of the model's, or the prompt's, own.
+bool record_ended(const Row& done) {
+  return string_at(*done.payload, "reason").find(kRecordEnds) != std::string::npos;
+}
+
 ReplayReport compare(const std::vector<Row>& recorded, const std::vector<Row>& replayed) {
   ReplayReport report;
   const auto again = last_rows(replayed);
@@ -73,6 +78,9 @@ ReplayReport compare(const std::vector<Row>& recorded, const std::vector<Row>& r
       report.differences.push_back(place + " did not come about again");
       continue;
     }
+    // Where the record ends because its model failed or its prompt had no room, there is nothing to decide
+    // from.
+    if (row->kind == Kind::kRunDone && record_ended(*found->second)) continue;
     const auto then = comparable(*row), now = comparable(*found->second);
     if (then != now) report.differences.push_back(place + ": " + member_that_differs(then, now) + " differs");
   }

@@ -42,7 +42,7 @@ TEST_SUITE("agent/replay") {
     REQUIRE(s.run());
     const auto report = replay(s.rows());
     CHECK(differences(report) == "");
-    CHECK(report.rows == 13);
+    CHECK(report.rows == 15);
     CHECK(s.servers["maps"].calls.size() == 2);
   }
 
