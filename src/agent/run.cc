@@ -1,3 +1,5 @@
+#include "agent/run.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
