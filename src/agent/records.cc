@@ -191,6 +191,7 @@ Result<AgentFile> agent_from(const Json& record, bool start_servers) {
   }
   if (const auto* sampling = find(record, "sampling")) file.sampling = sampling_from(*sampling);
   file.tokens_per_step = static_cast<std::size_t>(integer_at(record, "tokens_per_step", 512));
+  file.calls_per_step = static_cast<std::size_t>(integer_at(record, "calls_per_step", 8));
   return file;
 }
 
