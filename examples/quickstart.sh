@@ -12,7 +12,7 @@ if ! { cmake --preset release && cmake --build build/release --target tsukai tsu
 fi
 tools/fetch_smollm2.sh >/dev/null
 
-task="Find a coffee place near the Old Gate."
+task="Find an Old Gate coffee shop."
 echo
 echo "\$ build/release/bin/tsukai run examples/day-out.yaml \"$task\""
 build/release/bin/tsukai run examples/day-out.yaml "$task"

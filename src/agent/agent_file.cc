@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "agent/agent_file_params.h"
 #include "agent/agent_file_reader.h"
 #include "base/json_schema.h"
 #include "base/text.h"
@@ -20,8 +21,10 @@ constexpr std::size_t kNameLettersMax = 64;
 constexpr std::int64_t kStepsMax = 10'000;
 constexpr std::int64_t kTokensMax = 1'000'000'000;
 constexpr std::int64_t kSecondsMax = 30 * 24 * 3600;
+constexpr double kUsdMax = 1e6;
 constexpr std::int64_t kRecallMax = 100;
 constexpr std::int64_t kTokensPerStepMax = 1'000'000;
+constexpr std::int64_t kCallsPerStepMax = 64;
 
 bool plain_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameLettersMax && std::all_of(name.begin(), name.end(), [](char c) {
@@ -52,7 +55,8 @@ void read_server(MappingReader& servers, const YamlNode& key, const YamlNode& va
         fmt::format("\"servers.{}\" must be a mapping such as {{command: …}}, not {}", name, kind_of(value)));
     return;
   }
-  auto config = mcp::parse_server_config(name, to_json(value, servers.mistakes()));
+  auto entry = to_json(value, servers.mistakes());
+  auto config = mcp::parse_server_config(name, entry);
   if (!config) {
     // The message names the key it is about: point there.
     Place place = key.place;
@@ -67,7 +71,16 @@ void read_server(MappingReader& servers, const YamlNode& key, const YamlNode& va
   }
   if (config->command.find('/') != std::string::npos) config->command = beside(file.path, config->command);
   config->cwd = beside(file.path, config->cwd);
+  // As resolved, so that a resumed run starts the same program from any folder.
+  if (entry.contains("command") && config->command.find('/') != std::string::npos &&
+      entry["command"].get<std::string>().find("${") == std::string::npos) {
+    entry["command"] = config->command;
+  }
+  if (!config->cwd.empty() &&
+      (!entry.contains("cwd") || string_at(entry, "cwd").find("${") == std::string::npos))
+    entry["cwd"] = config->cwd;
   file.servers.push_back(std::move(*config));
+  file.server_entries.emplace_back(std::move(entry));
 }
 
 void read_servers(MappingReader& top, AgentFile& file) {
@@ -103,7 +116,47 @@ void check_pattern(MappingReader& top, const std::string& pattern, Place place) 
                                  nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
 }
 
-void read_policy(MappingReader& top, AgentFile& file) {
+// One rule: exactly one of allow, ask, deny, and perhaps `when`.
+void read_rule(MappingReader& top, const YamlNode& item, const AgentFileSupport& supported, AgentFile& file) {
+  MappingReader rule(item, "policy", top.mistakes());
+  if (item.kind != YamlNode::Kind::kMapping) return;
+  static constexpr std::pair<const char*, PolicyRule::Action> kActions[] = {
+      {"allow", PolicyRule::Action::kAllow},
+      {"ask", PolicyRule::Action::kAsk},
+      {"deny", PolicyRule::Action::kDeny}};
+  std::vector<PolicyRule> found;
+  int keys = 0;
+  for (const auto& [key, action] : kActions) {
+    if (action == PolicyRule::Action::kAsk && !supported.ask) {
+      rule.refuse("ask", "\"ask\": this build can't ask a person yet; use allow or deny");
+      continue;
+    }
+    if (rule.get(key) == nullptr) continue;
+    ++keys;
+    const auto pattern = rule.string(key);
+    if (!pattern) continue;
+    check_pattern(top, *pattern, rule.get(key)->place);
+    found.push_back({action, *pattern, rule.key_place(key).line, {}});
+  }
+  if (!supported.when) {
+    rule.refuse("when", "\"when\": this build has no conditions yet; use rules without them");
+  } else if (const auto text = rule.string("when")) {
+    auto condition = Condition::parse(*text);
+    if (!condition)
+      rule.mistake(rule.get("when")->place, fmt::format("\"when\": {}", condition.error().message()));
+    else if (!found.empty())
+      found.front().when = std::move(*condition);
+  }
+  const bool asks = std::any_of(item.members.begin(), item.members.end(),
+                                [](const auto& member) { return member.key.scalar == "ask"; });
+  const char* actions = supported.ask ? "allow, ask or deny" : "allow or deny";
+  if (keys > 1) rule.mistake(item.place, fmt::format("a rule is either {}", actions));
+  if (keys == 0 && !asks) rule.mistake(item.place, fmt::format("a rule needs {}", actions));
+  if (found.size() == 1) file.policy.push_back(std::move(found.front()));
+  rule.done();
+}
+
+void read_policy(MappingReader& top, const AgentFileSupport& supported, AgentFile& file) {
   const YamlNode* node = top.get("policy");
   if (node == nullptr) return;
   if (node->kind != YamlNode::Kind::kSequence) {
@@ -112,28 +165,7 @@ void read_policy(MappingReader& top, AgentFile& file) {
                             kind_of(*node)));
     return;
   }
-  for (const YamlNode& item : node->items) {
-    MappingReader rule(item, "policy", top.mistakes());
-    if (item.kind != YamlNode::Kind::kMapping) continue;
-    const std::pair<const char*, PolicyRule::Action> actions[] = {{"allow", PolicyRule::Action::kAllow},
-                                                                  {"deny", PolicyRule::Action::kDeny}};
-    int found = 0;
-    for (const auto& [key, action] : actions) {
-      const auto pattern = rule.string(key);
-      if (!pattern) continue;
-      ++found;
-      check_pattern(top, *pattern, rule.get(key)->place);
-      file.policy.push_back({action, *pattern, rule.key_place(key).line});
-    }
-    rule.refuse("ask", "\"ask\": this build can't ask a person yet; use allow or deny");
-    rule.refuse("when", "\"when\": this build has no conditions yet; use rules without them");
-    const bool has_ask = std::any_of(item.members.begin(), item.members.end(),
-                                     [](const auto& member) { return member.key.scalar == "ask"; });
-    if (found > 1) rule.mistake(item.place, "a rule is either allow or deny");
-    if (found == 0 && !has_ask && item.members.empty())
-      rule.mistake(item.place, "a rule needs allow or deny");
-    rule.done();
-  }
+  for (const YamlNode& item : node->items) read_rule(top, item, supported, file);
 }
 
 void read_memory(MappingReader& top, AgentFile& file) {
@@ -157,13 +189,17 @@ void read_memory(MappingReader& top, AgentFile& file) {
   });
 }
 
-void read_budget(MappingReader& top, Budget& budget) {
+void read_budget(MappingReader& top, const AgentFileSupport& supported, Budget& budget) {
   top.mapping("budget", [&](MappingReader& map) {
     budget.steps = map.integer("steps", {1, kStepsMax}).value_or(budget.steps);
     budget.tool_calls = map.integer("tool_calls", {0, kStepsMax}).value_or(budget.tool_calls);
     budget.tokens = map.integer("tokens", {1, kTokensMax}).value_or(budget.tokens);
     budget.seconds = map.integer("seconds", {1, kSecondsMax}).value_or(budget.seconds);
-    map.refuse("usd", "\"budget.usd\": this build runs local models alone, which cost no money; use tokens");
+    if (supported.usd)
+      budget.usd = map.real("usd", {0, kUsdMax}).value_or(0);
+    else
+      map.refuse("usd",
+                 "\"budget.usd\": this build runs local models alone, which cost no money; use tokens");
   });
 }
 
@@ -232,7 +268,14 @@ void read_tool_choice(MappingReader& top, AgentFile& file) {
   file.tool_choice_first_only = *choice == 3;
 }
 
-void read_top(MappingReader& top, AgentFile& file) {
+void read_planner(MappingReader& top, const AgentFileSupport& supported, AgentFile& file) {
+  static constexpr Planner kPlanners[] = {Planner::kReact, Planner::kPlan, Planner::kAuto};
+  const auto choice =
+      supported.plan ? top.choice("planner", {"react", "plan", "auto"}) : top.choice("planner", {"react"});
+  if (choice) file.planner = kPlanners[*choice];
+}
+
+void read_top(MappingReader& top, const AgentFileSupport& supported, AgentFile& file) {
   file.name = std::filesystem::path(file.path).stem().string();
   if (const auto name = top.string("name")) {
     file.name = *name;
@@ -244,40 +287,63 @@ void read_top(MappingReader& top, AgentFile& file) {
   read_model(top, file);
   read_tool_choice(top, file);
   file.instructions = top.string("instructions").value_or("");
+  top.get("params");  // Read before; known.
   read_servers(top, file);
   for (const auto& [pattern, place] : top.strings("tools")) {
     check_pattern(top, pattern, place);
     file.tools.push_back(pattern);
   }
-  if (top.choice("planner", {"react"})) {
-  }  // The one there is; others are named by the message.
+  read_planner(top, supported, file);
   read_memory(top, file);
-  read_budget(top, file.budget);
-  read_policy(top, file);
+  read_budget(top, supported, file.budget);
+  read_policy(top, supported, file);
   read_output(top, file);
   read_sampling(top, file.sampling);
   file.tokens_per_step =
       static_cast<std::size_t>(top.integer("tokens_per_step", {1, kTokensPerStepMax})
                                    .value_or(static_cast<std::int64_t>(file.tokens_per_step)));
+  file.calls_per_step =
+      static_cast<std::size_t>(top.integer("calls_per_step", {1, kCallsPerStepMax})
+                                   .value_or(static_cast<std::int64_t>(file.calls_per_step)));
   top.done();
+}
+
+Result<AgentFile> read_file(std::optional<YamlNode> root, const std::string& path,
+                            const AgentFileOptions& options, Mistakes& mistakes) {
+  AgentFile file;
+  file.path = path;
+  if (root) {
+    MappingReader params(*root, "", mistakes);  // Says so when the file is no mapping.
+    if (root->kind == YamlNode::Kind::kMapping) {
+      file.params = read_params(params);
+      fill_params(*root, file.params, options, mistakes);
+      MappingReader top(*root, "", mistakes);
+      read_top(top, options.supported, file);
+    }
+  }
+  if (!mistakes.empty()) return fail(Code::kInvalidArgument, mistakes.text());
+  Json document = to_json(*root, mistakes);
+  document.erase("params");  // Their values are in it.
+  file.document = std::move(document);
+  return file;
 }
 
 }  // namespace
 
-Result<AgentFile> parse_agent_file(std::string_view yaml, const std::string& path) {
-  AgentFile file;
-  file.path = path;
+Result<AgentFile> parse_agent_file(std::string_view yaml, const std::string& path,
+                                   const AgentFileOptions& options) {
   Mistakes mistakes(path.empty() ? "agent file" : path);
-  const auto root = parse_yaml(yaml, mistakes);
-  if (root) {
-    MappingReader top(*root, "", mistakes);
-    if (root->kind == YamlNode::Kind::kMapping) read_top(top, file);
-  }
-  if (!mistakes.empty()) return fail(Code::kInvalidArgument, mistakes.text());
-  return file;
+  auto root = parse_yaml(yaml, mistakes);
+  return read_file(std::move(root), path, options, mistakes);
 }
 
-Result<AgentFile> load_agent_file(const std::string& path) {
+Result<AgentFile> agent_file_from(const Json& document, const std::string& path,
+                                  const AgentFileOptions& options) {
+  Mistakes mistakes(path.empty() ? "agent file" : path);
+  return read_file(from_json(document), path, options, mistakes);
+}
+
+Result<AgentFile> load_agent_file(const std::string& path, const AgentFileOptions& options) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status)) {
@@ -293,7 +359,7 @@ Result<AgentFile> load_agent_file(const std::string& path) {
   std::string yaml(kAgentFileBytesMax + 1, '\0');
   in.read(yaml.data(), static_cast<std::streamsize>(yaml.size()));
   yaml.resize(static_cast<std::size_t>(in.gcount()));
-  return parse_agent_file(yaml, path);
+  return parse_agent_file(yaml, path, options);
 }
 
 }  // namespace tsukai::agent

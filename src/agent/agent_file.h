@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/condition.h"
 #include "base/json.h"
 #include "infer/model.h"
 #include "mcp/client.h"
@@ -17,6 +18,7 @@ struct PolicyRule {
   enum class Action { kAllow, kAsk, kDeny } action = Action::kAllow;
   std::string pattern;  // "maps.*", "shop.pay"
   int line = 0;
+  Condition when;  // Over the arguments; always by default.
 };
 
 struct Budget {
@@ -24,6 +26,24 @@ struct Budget {
   std::int64_t tool_calls = 40;
   std::int64_t tokens = 60'000;  // Prefilled + generated.
   std::int64_t seconds = 300;
+  double usd = 0;  // 0: no limit.
+};
+
+enum class Planner {
+  kReact,  // The model decides step by step. Pick it when each step depends on what the last one showed.
+  kPlan,   // A graph of steps first, run in parallel where possible. Pick it when the steps are known
+           // beforehand.
+  kAuto,   // The runtime picks.
+};
+
+// A value that whoever runs the agent gives: `params: {city: {type: string, default: Kyoto}}`, used as
+// {{city}}.
+struct Parameter {
+  std::string name;
+  enum class Type { kString, kInteger, kNumber, kBoolean } type = Type::kString;
+  std::string description;
+  JsonValue otherwise;  // The default; null: must be given.
+  JsonValue choices;    // `enum:`, an array; null: any.
 };
 
 struct AgentFile {
@@ -35,19 +55,47 @@ struct AgentFile {
       false;  // `tool_choice: required-first`: required on the first step, auto afterwards
   std::string instructions;
   std::vector<mcp::ServerConfig> servers;  // In the order of the file.
-  std::vector<std::string> tools;          // `tools:`: only these, as server.tool globs; empty: all
-  std::vector<std::string> memory_scope;   // Of tenant, user, agent, session.
-  std::size_t memory_recall = 0;           // How many episodes; 0: memory is off.
+  // The servers' entries as the file has them, `${NAME}` not expanded; in the same order. Empty when made in
+  // code.
+  std::vector<JsonValue> server_entries;
+  std::vector<std::string> tools;         // `tools:`: only these, as server.tool globs; empty: all
+  std::vector<std::string> memory_scope;  // Of tenant, user, agent, session.
+  std::size_t memory_recall = 0;          // How many episodes; 0: memory is off.
   Budget budget;
   std::vector<PolicyRule> policy;
   std::optional<JsonValue> output_schema;
   infer::Sampling sampling;
   std::size_t tokens_per_step = 512;
+  std::size_t calls_per_step = 8;  // Tool calls the model may make in one turn.
+  Planner planner = Planner::kReact;
+  std::vector<Parameter> params;
+  // The whole file as JSON, parameters filled in, `${NAME}` left as written: what may be journaled and read
+  // back by agent_file_from().
+  JsonValue document;
+};
+
+// What the caller honours. A file that asks for more is refused with its line, never half obeyed.
+struct AgentFileSupport {
+  bool ask = false;   // policy rules with `ask`
+  bool when = false;  // policy rules with `when`
+  bool plan = false;  // planner: plan and auto
+  bool usd = false;   // budget.usd
+};
+
+struct AgentFileOptions {
+  AgentFileSupport supported;
+  std::map<std::string, std::string> params;  // As given on the command line.
+  bool params_required =
+      true;  // False when a file is only checked: a parameter without a value stands for itself.
 };
 
 // Reads and checks the whole file. kNotFound; kInvalidArgument whose message lists every mistake found, a
 // line each, as "FILE:LINE:COLUMN: what is wrong (nearest valid key)".
-Result<AgentFile> load_agent_file(const std::string& path);
-Result<AgentFile> parse_agent_file(std::string_view yaml, const std::string& path);
+Result<AgentFile> load_agent_file(const std::string& path, const AgentFileOptions& options = {});
+Result<AgentFile> parse_agent_file(std::string_view yaml, const std::string& path,
+                                   const AgentFileOptions& options = {});
+// From AgentFile::document. Mistakes have no place.
+Result<AgentFile> agent_file_from(const Json& document, const std::string& path,
+                                  const AgentFileOptions& options = {});
 
 }  // namespace tsukai::agent

@@ -226,6 +226,24 @@ Json to_json(const YamlNode& node, Mistakes& mistakes) {
   return text;
 }
 
+YamlNode from_json(const Json& value) {
+  YamlNode node;
+  if (value.is_null()) return node;
+  if (value.is_array()) {
+    node.kind = YamlNode::Kind::kSequence;
+    for (const auto& item : value) node.items.push_back(from_json(item));
+  } else if (value.is_object()) {
+    node.kind = YamlNode::Kind::kMapping;
+    for (const auto& [key, member] : value.items())
+      node.members.push_back({from_json(key), from_json(member)});
+  } else {
+    node.kind = YamlNode::Kind::kScalar;
+    node.plain = !value.is_string();
+    node.scalar = value.is_string() ? value.get<std::string>() : value.dump();
+  }
+  return node;
+}
+
 std::string kind_of(const YamlNode& node) {
   switch (node.kind) {
     case YamlNode::Kind::kNull:

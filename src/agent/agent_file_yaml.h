@@ -60,6 +60,9 @@ std::optional<YamlNode> parse_yaml(std::string_view yaml, Mistakes& mistakes);
 // quoted, is a string ("yes", "on" and 12:30 are strings). What JSON can't hold (.inf, .nan) is a mistake.
 Json to_json(const YamlNode& node, Mistakes& mistakes);
 
+// The tree of a JSON value, without places.
+YamlNode from_json(const Json& value);
+
 // "a list", "text", "a whole number" ...: for messages.
 std::string kind_of(const YamlNode& node);
 

@@ -22,6 +22,12 @@ infer::Message message(infer::Role role, std::string text) {
   return message;
 }
 
+// The text of a SIGNAL "say".
+std::string text_of(const Json& payload) {
+  const auto* said = find(payload, "payload");
+  return said == nullptr ? std::string() : string_at(*said, "text");
+}
+
 }  // namespace
 
 std::string step_key(std::size_t step) { return fmt::format("step-{}", step); }
@@ -37,6 +43,11 @@ Result<Progress> Progress::of(const std::vector<Row>& rows) {
 
 Result<void> Progress::apply(const Row& row) {
   const Json& payload = *row.payload;
+  // The time between an owner's last row and the next owner's lease was nobody's work.
+  if (row.at_ms > 0) {
+    if (last_at_ms > 0 && row.kind != Kind::kLeaseTaken) active_ms += row.at_ms - last_at_ms;
+    last_at_ms = row.at_ms;
+  }
   switch (row.kind) {
     case Kind::kRunStarted: {
       task = string_at(payload, "task");
@@ -48,6 +59,7 @@ Result<void> Progress::apply(const Row& row) {
     case Kind::kRecalled:
       if (messages.empty() || !steps.empty()) return misfit(row, "memory is recalled before the first step");
       messages.back().text = string_at(payload, "message");
+      recalled = true;
       return {};
     case Kind::kModelIntent:
       return take_intent(row);
@@ -57,10 +69,16 @@ Result<void> Progress::apply(const Row& row) {
     case Kind::kToolStarted:
     case Kind::kToolUnknown:
     case Kind::kToolResult:
+    case Kind::kApprovalAsked:
+    case Kind::kApprovalGiven:
       return take_call(row);
+    case Kind::kSignal:
+      return take_signal(row);
     case Kind::kCancelled:
     case Kind::kRunDone:
       finished = true;
+      return {};
+    default:  // Leases, timers and erasure change nothing that the loop decides by.
       return {};
   }
   return {};
@@ -98,15 +116,18 @@ Result<void> Progress::take_intent(const Row& row) {
 Result<void> Progress::take_reply(const Row& row) {
   if (!open) return misfit(row, "there is no MODEL_INTENT before it");
   TSUKAI_TRY(auto reply, reply_from(*row.payload));
+  said.clear();
   if (!open->note_text.empty()) messages.push_back(message(infer::Role::kUser, open->note_text));
   StepProgress step{.note = open->note, .finish = reply.finish, .text = reply.message.text};
   for (std::size_t i = 0; i < reply.message.calls.size(); ++i) {
     step.calls.push_back({.call = reply.message.calls[i], .step_key = call_key(steps.size() + 1, i + 1)});
   }
-  const auto new_tokens =
-      open->prompt.tokens.empty()
-          ? std::int64_t{-1}
-          : static_cast<std::int64_t>(open->prompt.tokens.size() - open->prompt.kept_tokens);
+  std::int64_t new_tokens = -1;
+  if (!open->prompt.tokens.empty()) {
+    new_tokens = static_cast<std::int64_t>(open->prompt.tokens.size() - open->prompt.kept_tokens);
+    // The last token of a turn is produced but never read until the next one: it is new there.
+    if (open->prompt.kept_tokens > 0 && open->prompt.kept_tokens == transcript.tokens.size()) ++new_tokens;
+  }
   totals.add_model_call(reply.usage, new_tokens, number_at(*row.payload, "ms"));
   transcript.text = std::move(open->prompt.text) + reply.text;
   transcript.tokens = std::move(open->prompt.tokens);
@@ -130,17 +151,60 @@ Result<void> Progress::take_call(const Row& row) {
   if (call == nullptr) return misfit(row, "the model made no call " + row.step_key);
   if (call->stage == CallProgress::Stage::kSettled)
     return misfit(row, row.step_key + " has its result already");
-  if (row.kind == Kind::kToolIntent) call->stage = CallProgress::Stage::kIntended;
-  if (row.kind == Kind::kToolStarted) call->stage = CallProgress::Stage::kStarted;
-  if (row.kind != Kind::kToolResult) return {};
+  switch (row.kind) {
+    case Kind::kToolIntent:
+      call->stage = CallProgress::Stage::kIntended;
+      break;
+    case Kind::kToolStarted:
+      call->stage = CallProgress::Stage::kStarted;
+      ++call->attempts;
+      break;
+    case Kind::kToolUnknown:
+      call->stage = CallProgress::Stage::kUnknown;
+      break;
+    case Kind::kApprovalAsked:
+      call->asked = true;
+      break;
+    case Kind::kApprovalGiven:
+      call->allowed = bool_at(*row.payload, "allowed");
+      call->denied = !call->allowed;
+      call->denial = fmt::format("{} said no: {}", string_at(*row.payload, "by", "a person"),
+                                 string_at(*row.payload, "reason", "no reason given"));
+      break;
+    default:
+      settle(*call, outcome_named(string_at(*row.payload, "outcome")), string_at(*row.payload, "observation"),
+             number_at(*row.payload, "ms"));
+  }
+  return {};
+}
 
-  call->stage = CallProgress::Stage::kSettled;
-  call->outcome = outcome_named(string_at(*row.payload, "outcome"));
-  call->observation = string_at(*row.payload, "observation");
-  totals.add_tool_call(call->outcome, number_at(*row.payload, "ms"));
+// A person's word about the run: {"name": "say", "payload": {"text"}} or {"name": "cancel"} or {"name":
+// "resolve", "payload": {"call", "action", "result", "by"}}.
+Result<void> Progress::take_signal(const Row& row) {
+  const auto signal = string_at(*row.payload, "name");
+  if (signal == "cancel") cancel_asked = true;
+  if (signal == "say") said += (said.empty() ? "" : "\n") + text_of(*row.payload);
+  if (signal != "resolve") return {};
+  const auto* wish = find(*row.payload, "payload");
+  auto* call = wish == nullptr ? nullptr : call_at(string_at(*wish, "call"));
+  // What names no unknown call came too late or twice: it stays in the journal and does nothing.
+  if (call == nullptr || call->stage != CallProgress::Stage::kUnknown) return {};
+  const auto action = string_at(*wish, "action");
+  if (action == "retry") call->stage = CallProgress::Stage::kIntended;
+  if (action == "abort")
+    aborted = fmt::format("{} gave up on {}", string_at(*wish, "by", "a person"), call->step_key);
+  if (action == "done") settle(*call, Outcome::kDone, string_at(*wish, "result"), 0);
+  return {};
+}
+
+void Progress::settle(CallProgress& call, Outcome outcome, std::string observation, double ms) {
+  call.stage = CallProgress::Stage::kSettled;
+  call.outcome = outcome;
+  call.observation = std::move(observation);
+  totals.add_tool_call(outcome, ms);
   const auto& calls = steps.back().calls;
   const auto settled = [](const auto& each) { return each.stage == CallProgress::Stage::kSettled; };
-  if (!std::all_of(calls.begin(), calls.end(), settled)) return {};
+  if (!std::all_of(calls.begin(), calls.end(), settled)) return;
   // Results may arrive in any order; the model sees them in the order of its calls.
   for (const auto& each : calls) {
     auto told = message(infer::Role::kTool, each.observation);
@@ -148,7 +212,6 @@ Result<void> Progress::take_call(const Row& row) {
     told.tool_name = each.call.name;
     messages.push_back(std::move(told));
   }
-  return {};
 }
 
 planner::Situation Progress::situation() const {

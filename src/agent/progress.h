@@ -21,10 +21,16 @@ struct CallProgress {
     kPlanned,   // The model asked for it; nothing was journaled yet.
     kIntended,  // TOOL_INTENT is durable.
     kStarted,   // TOOL_STARTED is durable: it may have reached the server.
+    kUnknown,   // TOOL_UNKNOWN is durable: the run waits for a person.
     kSettled,   // TOOL_RESULT is durable.
   } stage = Stage::kPlanned;
   infer::ToolCall call;
   std::string step_key;  // "step-2/call-1"
+  int attempts = 0;      // TOOL_STARTED rows so far.
+  bool asked = false;    // APPROVAL_ASKED is durable.
+  bool allowed = false;  // APPROVAL_GIVEN is durable and allows it.
+  bool denied = false;   // APPROVAL_GIVEN is durable and denies it: `denial` says who and why.
+  std::string denial;
   Outcome outcome = Outcome::kDone;
   std::string observation;
 };
@@ -53,7 +59,13 @@ struct Progress {
   std::vector<StepProgress> steps;
   std::optional<OpenModelCall> open;
   Totals totals;
+  bool recalled = false;
   bool finished = false;
+  bool cancel_asked = false;    // By a signal.
+  std::string said;             // By a person, for the model's next turn.
+  std::string aborted;          // By whom and what, when a person gave up an unknown call.
+  std::int64_t active_ms = 0;   // Wall time in which some process worked on it.
+  std::int64_t last_at_ms = 0;  // Of the newest row.
 
   // Takes the next row. kCorrupt when it does not fit what came before.
   Result<void> apply(const Row& row);
@@ -69,6 +81,8 @@ struct Progress {
   Result<void> take_intent(const Row& row);
   Result<void> take_reply(const Row& row);
   Result<void> take_call(const Row& row);
+  Result<void> take_signal(const Row& row);
+  void settle(CallProgress& call, Outcome outcome, std::string observation, double ms);
 };
 
 // "step-3", "step-3/call-1"; both counted from 1.

@@ -1,5 +1,7 @@
 #include "agent/records.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "agent/totals.h"
@@ -39,24 +41,76 @@ Json sampling_record(const infer::Sampling& sampling) {
           {"seed", sampling.seed}};
 }
 
-Json names_of(const std::map<std::string, std::string>& values) {
-  Json names = Json::array();
-  for (const auto& [name, value] : values) names.push_back(name);
-  return names;
+// One entry of an `mcpServers` object.
+Json server_entry(const mcp::ServerConfig& server) {
+  Json entry = Json::object();
+  if (!server.command.empty()) entry["command"] = server.command;
+  if (!server.args.empty()) entry["args"] = server.args;
+  if (!server.env.empty()) entry["env"] = server.env;
+  if (!server.cwd.empty()) entry["cwd"] = server.cwd;
+  if (!server.url.empty()) entry["url"] = server.url;
+  if (!server.headers.empty()) entry["headers"] = server.headers;
+  if (server.trusted) entry["trusted"] = true;
+  return entry;
 }
 
-Json server_record(const mcp::ServerConfig& server, const Redaction& redaction) {
-  Json out = {{"name", server.name}, {"trusted", server.trusted}};
-  if (!server.command.empty()) {
-    out["command"] = server.command;
-    out["args"] = redaction.json(Json(server.args));
-    out["env"] = names_of(server.env);
-    if (!server.cwd.empty()) out["cwd"] = server.cwd;
-  } else {
-    out["url"] = redaction.text(server.url);
-    out["headers"] = names_of(server.headers);
+Result<PolicyRule> rule_from(const Json& json) {
+  for (const auto action :
+       {PolicyRule::Action::kAllow, PolicyRule::Action::kAsk, PolicyRule::Action::kDeny}) {
+    const auto pattern = string_at(json, std::string(name(action)));
+    if (!pattern.empty()) return PolicyRule{action, pattern, static_cast<int>(integer_at(json, "line"))};
+  }
+  return fail(Code::kCorrupt, "a policy rule in the journal is damaged");
+}
+
+infer::Sampling sampling_from(const Json& json) {
+  infer::Sampling sampling;
+  sampling.temperature = static_cast<float>(number_at(json, "temperature"));
+  sampling.top_p = static_cast<float>(number_at(json, "top_p", 1));
+  sampling.top_k = static_cast<int>(integer_at(json, "top_k"));
+  sampling.min_p = static_cast<float>(number_at(json, "min_p"));
+  sampling.repetition_penalty = static_cast<float>(number_at(json, "repetition_penalty", 1));
+  sampling.presence_penalty = static_cast<float>(number_at(json, "presence_penalty"));
+  sampling.frequency_penalty = static_cast<float>(number_at(json, "frequency_penalty"));
+  if (const auto* seed = find(json, "seed"); seed != nullptr && seed->is_number_unsigned()) {
+    sampling.seed = seed->get<std::uint64_t>();
+  }
+  return sampling;
+}
+
+std::vector<std::string> strings_of(const Json* list) {
+  std::vector<std::string> out;
+  if (list == nullptr || !list->is_array()) return out;
+  for (const auto& element : *list) {
+    if (element.is_string()) out.push_back(element.get<std::string>());
   }
   return out;
+}
+
+Result<void> read_servers(const Json& record, AgentFile& file, bool start_servers) {
+  const auto* servers = find(record, "servers");
+  if (servers == nullptr) return {};
+  for (const auto& [number, server] : servers->items()) {
+    const auto name = string_at(server, "name");
+    const auto* entry = find(server, "entry");
+    if (entry == nullptr) return fail(Code::kCorrupt, "a server in the journal has no entry");
+    file.server_entries.emplace_back(*entry);
+    if (!start_servers) {
+      file.servers.emplace_back().name = name;
+      continue;
+    }
+    if (entry->dump().find(kRedactedMark) != std::string::npos) {
+      return fail(
+          Code::kInvalidArgument,
+          fmt::format(
+              "server {}: a secret was written literally in the agent file, so the journal does not have it",
+              name),
+          "write ${NAME} in its place and start a new run");
+    }
+    TSUKAI_TRY(auto config, mcp::parse_server_config(name, *entry));
+    file.servers.push_back(std::move(config));
+  }
+  return {};
 }
 
 }  // namespace
@@ -75,13 +129,20 @@ std::string text_at(const Json& object, const std::string& key) {
 
 Json agent_record(const AgentFile& file, const Redaction& redaction) {
   Json servers = Json::array();
-  for (const auto& server : file.servers) servers.push_back(server_record(server, redaction));
+  for (std::size_t i = 0; i < file.servers.size(); ++i) {
+    const auto entry =
+        i < file.server_entries.size() ? *file.server_entries[i] : server_entry(file.servers[i]);
+    servers.push_back({{"name", file.servers[i].name}, {"entry", redaction.json(entry)}});
+  }
   Json policy = Json::array();
-  for (const auto& rule : file.policy) policy.push_back({{std::string(name(rule.action)), rule.pattern}});
+  for (const auto& rule : file.policy) {
+    policy.push_back({{std::string(name(rule.action)), rule.pattern}, {"line", rule.line}});
+  }
   Json out = {{"path", file.path},
               {"name", file.name},
               {"model", redaction.text(file.model)},
-              {"tool_choice", file.tool_choice_first_only ? "required-first" : choice_name(file.tool_choice)},
+              {"tool_choice", choice_name(file.tool_choice)},
+              {"tool_choice_first_only", file.tool_choice_first_only},
               {"instructions", redaction.text(file.instructions)},
               {"servers", servers},
               {"tools", file.tools},
@@ -93,9 +154,44 @@ Json agent_record(const AgentFile& file, const Redaction& redaction) {
                 {"seconds", file.budget.seconds}}},
               {"policy", policy},
               {"sampling", sampling_record(file.sampling)},
-              {"tokens_per_step", file.tokens_per_step}};
+              {"tokens_per_step", file.tokens_per_step},
+              {"calls_per_step", file.calls_per_step}};
   if (file.output_schema) out["output"] = {{"schema", **file.output_schema}};
   return out;
+}
+
+Result<AgentFile> agent_from(const Json& record, bool start_servers) {
+  AgentFile file;
+  file.path = string_at(record, "path");
+  file.name = string_at(record, "name");
+  file.model = string_at(record, "model");
+  const auto choice = string_at(record, "tool_choice");
+  if (choice == "required") file.tool_choice = infer::ToolChoice::kRequired;
+  if (choice == "none") file.tool_choice = infer::ToolChoice::kNone;
+  file.tool_choice_first_only = bool_at(record, "tool_choice_first_only");
+  file.instructions = string_at(record, "instructions");
+  TSUKAI_TRY_VOID(read_servers(record, file, start_servers));
+  file.tools = strings_of(find(record, "tools"));
+  if (const auto* memory = find(record, "memory")) {
+    file.memory_scope = strings_of(find(*memory, "scope"));
+    file.memory_recall = static_cast<std::size_t>(integer_at(*memory, "recall"));
+  }
+  if (const auto* budget = find(record, "budget")) {
+    file.budget = {integer_at(*budget, "steps"), integer_at(*budget, "tool_calls"),
+                   integer_at(*budget, "tokens"), integer_at(*budget, "seconds")};
+  }
+  if (const auto* policy = find(record, "policy"); policy != nullptr && policy->is_array()) {
+    for (const auto& json : *policy) {
+      TSUKAI_TRY(auto rule, rule_from(json));
+      file.policy.push_back(std::move(rule));
+    }
+  }
+  if (const auto* output = find(record, "output")) {
+    if (const auto* schema = find(*output, "schema")) file.output_schema = *schema;
+  }
+  if (const auto* sampling = find(record, "sampling")) file.sampling = sampling_from(*sampling);
+  file.tokens_per_step = static_cast<std::size_t>(integer_at(record, "tokens_per_step", 512));
+  return file;
 }
 
 Json model_record(const infer::ModelDescription& description) {

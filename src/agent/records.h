@@ -16,8 +16,14 @@ namespace tsukai::agent {
 void put_text(Json& object, const std::string& key, const std::string& text);
 std::string text_at(const Json& object, const std::string& key);
 
-// The agent file without secrets: environment and headers by name only.
+// The agent file without secrets: servers as the file has them, `${NAME}` not expanded, literal secrets
+// redacted.
 Json agent_record(const AgentFile& file, const Redaction& redaction);
+// The same back, `${NAME}` expanded from today's environment. kInvalidArgument when a secret was written
+// literally and so is not kept, or a variable is not set.
+// Without servers (`start_servers` false) only their names and entries come back: for replay, which starts
+// none.
+Result<AgentFile> agent_from(const Json& record, bool start_servers = true);
 Json model_record(const infer::ModelDescription& description);
 Json tools_record(const std::vector<BoundTool>& tools);
 

@@ -53,7 +53,7 @@ void Redaction::add(const std::string& name, const std::string& value) {
   // The longest first, so that a secret that holds another one is not left in pieces.
   const auto shorter = [&](const auto& secret) { return secret.first.size() < value.size(); };
   secrets_.insert(std::find_if(secrets_.begin(), secrets_.end(), shorter),
-                  {value, "[redacted " + name + "]"});
+                  {value, std::string(kRedactedMark) + name + "]"});
 }
 
 std::string Redaction::text(std::string text) const {

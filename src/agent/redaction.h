@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace tsukai::agent {
 
 // Shorter values are too likely to be ordinary words ("true", "en-GB").
 inline constexpr std::size_t kSecretBytesMin = 8;
+// What every replacement begins with.
+inline constexpr std::string_view kRedactedMark = "[redacted ";
 
 // The values of the servers' environment and headers, replaced wherever they appear by "[redacted NAME]". A
 // header value such as "Bearer TOKEN" also hides TOKEN alone. Arguments and URLs are shown, so only what came

@@ -1,75 +1,21 @@
-#include "agent/run.h"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "agent/progress.h"
+#include "agent/crash_point.h"
 #include "agent/recall.h"
 #include "agent/records.h"
-#include "base/gate.h"
-#include "base/hash.h"
-#include "base/json_schema.h"
-#include "base/text.h"
-#include "planner/react.h"
+#include "agent/run_loop.h"
 
 namespace tsukai::agent {
 namespace {
 
-// Fewer tokens than this are no turn: the budget of tokens counts as used up.
-constexpr std::int64_t kTurnTokensMin = 16;
-// Of an observation, in events; the journal has it whole.
-constexpr std::size_t kEventTextCharactersMax = 2'048;
+// How often a run looks whether somebody outside has sent it a signal.
+constexpr std::int64_t kSignalsEveryMs = 1'000;
 
-double ms_since(std::chrono::steady_clock::time_point began) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
-}
-
-// How a run ends.
-struct Ending {
-  RunState state = RunState::kFailed;
-  std::string answer;  // The model's text; may be empty.
-  std::string reason;  // Empty when done.
-};
-
-class Run {
- public:
-  explicit Run(RunParts parts) : parts_(std::move(parts)) {}
-
-  Task<RunOutcome> go();
-
- private:
-  Result<void> begin();
-  Result<void> recall();
-  Result<void> remember(const Ending& ending);
-  Result<RunOutcome> close(Ending ending);
-
-  planner::Situation situation();
-  Task<std::optional<Ending>> ask_model(planner::AskModel question);
-  infer::ChatRequest request_for(const planner::AskModel& question) const;
-  Task<std::optional<Ending>> dispatch(std::size_t calls_allowed);
-  Task<void> work();
-  Task<void> make_call(std::size_t index);
-  Result<void> settle(std::size_t index, const Observation& observation);
-
-  Result<void> record(Kind kind, const std::string& key, Json payload);
-  void tell(const std::string& type, Json data);
-  std::int64_t elapsed_ms() const { return parts_.clock.steady_ms() - began_ms_; }
-  std::int64_t left_ms() const { return parts_.file.budget.seconds * 1000 - elapsed_ms(); }
-  std::size_t step_number() const { return progress_.steps.size(); }
-  std::vector<CallProgress>& calls() { return progress_.steps.back().calls; }
-
-  RunParts parts_;
-  std::string id_;
-  Progress progress_;
-  std::int64_t began_ms_ = 0;
-  std::optional<JsonSchema> output_;
-  std::vector<std::size_t> queue_;    // Calls of this turn that wait for a worker, in reverse order.
-  std::optional<Error> call_failed_;  // The journal's, while calls ran side by side.
-};
+}  // namespace
 
 asio::awaitable<bool> was_cancelled() {
   co_return (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none;
@@ -79,8 +25,19 @@ void Run::tell(const std::string& type, Json data) {
   if (parts_.on_event) parts_.on_event({type, parts_.clock.wall_ms(), std::move(data)});
 }
 
-Result<void> Run::record(Kind kind, const std::string& key, Json payload) {
-  TSUKAI_TRY(const auto row, parts_.journal.append(id_, kind, key, 1, payload));
+Result<void> Run::record(Kind kind, const std::string& key, const Json& payload, int attempt) {
+  crash_point("before", name(kind));
+  TSUKAI_TRY(const auto row, parts_.journal.append(id_, kind, key, attempt, payload));
+  crash_point("after", name(kind));
+  return progress_.apply(row);
+}
+
+Result<void> Run::note(Kind kind, const std::string& key, Json payload) {
+  Row row;
+  row.kind = kind;
+  row.step_key = key;
+  row.at_ms = parts_.clock.wall_ms();
+  row.payload = std::move(payload);
   return progress_.apply(row);
 }
 
@@ -102,10 +59,8 @@ Result<void> Run::begin() {
                   {"tools", tools_record(parts_.toolbox.tools())},
                   {"seed", parts_.file.sampling.seed}};
   TSUKAI_TRY(id_, parts_.journal.start_run(parts_.file.name, parts_.task, parts_.user, payload));
-  Row row;
-  row.seq = 1;
-  row.payload = payload;
-  TSUKAI_TRY_VOID(progress_.apply(row));
+  crash_point("after", "RUN_STARTED");
+  TSUKAI_TRY_VOID(note(Kind::kRunStarted, "", payload));
 
   Json names = Json::array();
   for (const auto& tool : parts_.toolbox.tools()) names.push_back(tool.qualified);
@@ -121,8 +76,30 @@ Result<void> Run::begin() {
   return {};
 }
 
+Result<void> Run::restore(const std::string& id) {
+  id_ = id;
+  TSUKAI_TRY_VOID(parts_.journal.take_lease(id_));
+  TSUKAI_TRY(const auto rows, parts_.journal.rows(id_));
+  TSUKAI_TRY(progress_, Progress::of(rows));
+  progress_.last_at_ms = parts_.clock.wall_ms();
+  began_ms_ = parts_.clock.steady_ms() - progress_.active_ms;
+  if (parts_.file.output_schema) {
+    TSUKAI_TRY(output_, JsonSchema::compile(**parts_.file.output_schema));
+  }
+  TSUKAI_TRY_VOID(parts_.journal.set_state(id_, RunState::kRunning));
+  tell("run_started", {{"run_id", id_},
+                       {"agent", parts_.file.name},
+                       {"task", progress_.task},
+                       {"user", parts_.user},
+                       {"model", model_record(parts_.model.description())},
+                       {"database", parts_.database_path},
+                       {"resumed_at_step", step_number() + 1}});
+  return {};
+}
+
 Result<void> Run::recall() {
   if (parts_.memory == nullptr || parts_.file.memory_recall == 0) return {};
+  if (progress_.recalled || progress_.open || !progress_.steps.empty()) return {};
   auto found =
       parts_.memory->search(parts_.task, recall_scope(parts_.file, parts_.user), parts_.file.memory_recall);
   if (!found) {
@@ -155,10 +132,33 @@ planner::Situation Run::situation() {
   return situation;
 }
 
-Task<RunOutcome> Run::go() {
+Task<RunOutcome> Run::start() {
+  TSUKAI_CO_TRY_VOID(begin());
+  co_return co_await loop();
+}
+
+Task<RunOutcome> Run::resume(std::string id) {
+  TSUKAI_CO_TRY_VOID(restore(id));
+  co_return co_await loop();
+}
+
+Result<std::optional<Ending>> Run::outside() {
+  const auto now = parts_.clock.steady_ms();
+  if (signals_ms_ == 0 || now - signals_ms_ >= kSignalsEveryMs) {
+    signals_ms_ = std::max<std::int64_t>(1, now);
+    TSUKAI_TRY(const auto signals, parts_.journal.take_signals(id_));
+    for (const auto& signal : signals) {
+      TSUKAI_TRY_VOID(note(Kind::kSignal, "", {{"name", signal.name}, {"payload", *signal.payload}}));
+    }
+  }
+  if (progress_.cancel_asked) return Ending{RunState::kCancelled, {}, "cancelled by a signal"};
+  if (!progress_.aborted.empty()) return Ending{RunState::kFailed, {}, progress_.aborted};
+  return std::nullopt;
+}
+
+Task<RunOutcome> Run::loop() {
   // Asked for at each arrow instead of thrown, so that the journal is always closed.
   co_await asio::this_coro::throw_if_cancelled(false);
-  TSUKAI_CO_TRY_VOID(begin());
   TSUKAI_CO_TRY_VOID(recall());
   std::optional<Ending> ending;
   while (!ending) {
@@ -166,6 +166,8 @@ Task<RunOutcome> Run::go() {
       ending = Ending{RunState::kCancelled, {}, "cancelled"};
       break;
     }
+    TSUKAI_CO_TRY(ending, outside());
+    if (ending) break;
     auto next = planner::next_step(situation());
     if (auto* question = std::get_if<planner::AskModel>(&next)) {
       TSUKAI_CO_TRY(ending, co_await ask_model(std::move(*question)));
@@ -179,175 +181,18 @@ Task<RunOutcome> Run::go() {
                       std::move(stop.reason)};
     }
   }
+  if (ending->state == RunState::kWaiting) co_return pause(*std::move(ending));
   co_return close(*std::move(ending));
-}
-
-infer::ChatRequest Run::request_for(const planner::AskModel& question) const {
-  infer::ChatRequest request;
-  request.messages = progress_.messages;
-  if (!question.note_text.empty()) {
-    infer::Message note;
-    note.role = infer::Role::kUser;
-    note.text = question.note_text;
-    request.messages.push_back(std::move(note));
-  }
-  request.tools = parts_.toolbox.definitions();
-  request.tool_choice = question.tool_choice;
-  request.output_schema = parts_.file.output_schema;
-  request.sampling = parts_.file.sampling;
-  // Each turn has its own, so that two turns from equal prompts need not be equal; greedy decoding does not
-  // look at it.
-  request.sampling.seed += step_number();
-  request.tokens_max = parts_.file.tokens_per_step;
-  return request;
-}
-
-Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
-  auto request = request_for(question);
-  const auto left = parts_.file.budget.tokens - progress_.totals.tokens_spent();
-  request.tokens_max = std::min(request.tokens_max, static_cast<std::size_t>(std::max(left, kTurnTokensMin)));
-  auto prompt = parts_.model.render(request, progress_.transcript);
-  if (!prompt) {
-    const bool full = prompt.error().code() == Code::kExhausted;
-    co_return Ending{full ? RunState::kStopped : RunState::kFailed, {}, "model: " + prompt.error().text()};
-  }
-  TSUKAI_CHECK(
-      prompt->kept_bytes <= progress_.transcript.text.size() && prompt->kept_bytes <= prompt->text.size() &&
-          prompt->text.compare(0, prompt->kept_bytes, progress_.transcript.text, 0, prompt->kept_bytes) == 0,
-      "a prompt keeps exactly the bytes it says");
-  const auto new_tokens = static_cast<std::int64_t>(prompt->tokens.size() - prompt->kept_tokens);
-  if (new_tokens + kTurnTokensMin > left) {
-    co_return Ending{
-        RunState::kStopped,
-        {},
-        fmt::format("the budget of {} tokens is used up: the next prompt needs {} more, {} are left",
-                    parts_.file.budget.tokens, new_tokens, std::max<std::int64_t>(0, left))};
-  }
-  request.tokens_max = std::min(request.tokens_max, static_cast<std::size_t>(left - new_tokens));
-
-  const auto number = step_number() + 1;
-  const auto key = step_key(number);
-  auto intent = intent_record(request, *prompt, question.note, question.note_text);
-  TSUKAI_CO_TRY_VOID(record(Kind::kModelIntent, key, intent));
-  if (question.note != planner::NoteKind::kNone)
-    tell("notice", {{"message", "to the model: " + question.note_text}});
-  tell("step_started", {{"step", number},
-                        {"tool_choice", intent["tool_choice"]},
-                        {"prompt_tokens", prompt->tokens.size()},
-                        {"new_tokens", new_tokens}});
-  const auto began = std::chrono::steady_clock::now();
-  const infer::OnText on_text = [this, number](std::string_view piece) {
-    tell("text", {{"step", number}, {"text", repaired_utf8(piece)}});
-  };
-  const auto limit_ms = std::max<std::int64_t>(1, left_ms());
-  auto generating = parts_.model.generate(std::move(request), *std::move(prompt), on_text);
-  auto reply =
-      co_await with_deadline(std::move(generating), std::chrono::milliseconds(limit_ms), "the model");
-  if (!reply) {
-    if (co_await was_cancelled()) co_return Ending{RunState::kCancelled, {}, "cancelled"};
-    if (reply.error().code() == Code::kTimeout && ms_since(began) >= static_cast<double>(limit_ms)) {
-      co_return Ending{
-          RunState::kStopped, {}, fmt::format("the budget of {} s is used up", parts_.file.budget.seconds)};
-    }
-    co_return Ending{RunState::kFailed, {}, "model: " + reply.error().text()};
-  }
-  // A call cut short is never made, whatever the model's host makes of it.
-  if (reply->finish == infer::FinishReason::kLength) reply->message.calls.clear();
-  const auto took = ms_since(began);
-  TSUKAI_CO_TRY_VOID(record(Kind::kModelResult, key, reply_record(*reply, took)));
-  tell("step_done", {{"step", number},
-                     {"finish", name(reply->finish)},
-                     {"usage", usage_json(reply->usage)},
-                     {"prefix_hit_ratio", prefix_hit_ratio(reply->usage)},
-                     {"took_ms", took}});
-  co_return std::nullopt;
-}
-
-Task<std::optional<Ending>> Run::dispatch(std::size_t calls_allowed) {
-  queue_.clear();
-  std::vector<std::pair<std::size_t, Observation>> refused;
-  for (std::size_t i = 0; i < calls().size(); ++i) {
-    const auto& each = calls()[i];
-    const auto* tool = parts_.toolbox.find(each.call.name);
-    tell("tool_call", {{"step", step_number()},
-                       {"call_id", each.step_key},
-                       {"server", tool == nullptr ? "" : parts_.file.servers[tool->server].name},
-                       {"tool", tool == nullptr ? each.call.name : tool->tool.name},
-                       {"arguments", *each.call.arguments}});
-    if (auto refusal = parts_.toolbox.refusal(each.call)) {
-      TSUKAI_CO_TRY_VOID(
-          settle(i, observe_failure(refusal->outcome, refusal->message, parts_.toolbox.redaction())));
-    } else if (queue_.size() >= calls_allowed) {
-      const auto message =
-          fmt::format("not called: the budget of {} tool calls is used up", parts_.file.budget.tool_calls);
-      TSUKAI_CO_TRY_VOID(
-          settle(i, observe_failure(Outcome::kOverBudget, message, parts_.toolbox.redaction())));
-    } else {
-      queue_.push_back(i);
-    }
-  }
-  // All intents of the turn are durable before the first dispatch.
-  for (const auto index : queue_) {
-    const auto& each = calls()[index];
-    auto payload = call_record(each.call);
-    payload["tool"] = parts_.toolbox.find(each.call.name)->qualified;
-    TSUKAI_CO_TRY_VOID(record(Kind::kToolIntent, each.step_key, std::move(payload)));
-  }
-  std::reverse(queue_.begin(), queue_.end());
-  Gate gate(co_await asio::this_coro::executor);
-  const auto workers = std::min(queue_.size(), kParallelCallsMax);
-  for (std::size_t i = 0; i < workers; ++i) gate.spawn(work());
-  co_await gate.drained();
-  if (co_await was_cancelled()) {
-    queue_.clear();
-    co_await gate.close();
-    co_return Ending{RunState::kCancelled, {}, "cancelled"};
-  }
-  if (call_failed_) co_return fail(*call_failed_);
-  co_return std::nullopt;
-}
-
-Task<void> Run::work() {
-  co_await asio::this_coro::throw_if_cancelled(false);
-  while (!queue_.empty() && !call_failed_ && !co_await was_cancelled()) {
-    const auto index = queue_.back();
-    queue_.pop_back();
-    if (auto made = co_await make_call(index); !made) call_failed_ = made.error();
-  }
-  co_return Result<void>();
-}
-
-Task<void> Run::make_call(std::size_t index) {
-  const auto call = calls()[index].call;
-  TSUKAI_CO_TRY_VOID(record(Kind::kToolStarted, calls()[index].step_key, Json::object()));
-  auto observation = co_await parts_.toolbox.call(call, left_ms());
-  // Nobody knows whether a cancelled call took effect: no result is claimed for it.
-  if (observation.outcome == Outcome::kCancelled) co_return Result<void>();
-  co_return settle(index, observation);
-}
-
-Result<void> Run::settle(std::size_t index, const Observation& observation) {
-  const auto each = calls()[index];
-  TSUKAI_TRY_VOID(record(Kind::kToolResult, each.step_key, observation_record(each.call, observation)));
-  const auto* tool = parts_.toolbox.find(each.call.name);
-  tell("tool_result", {{"step", step_number()},
-                       {"call_id", each.step_key},
-                       {"server", tool == nullptr ? "" : parts_.file.servers[tool->server].name},
-                       {"tool", tool == nullptr ? each.call.name : tool->tool.name},
-                       {"text", bounded(observation.text, kEventTextCharactersMax)},
-                       {"is_error", observation.outcome != Outcome::kDone},
-                       {"outcome", name(observation.outcome)},
-                       {"bytes", observation.bytes_whole},
-                       {"took_ms", observation.ms}});
-  return {};
 }
 
 Result<void> Run::remember(const Ending& ending) {
   if (parts_.memory == nullptr || ending.answer.empty()) return {};
   if (ending.state != RunState::kDone && ending.state != RunState::kStopped) return {};
+  crash_point("before", "episode");
   auto added = parts_.memory->add(episode_of(progress_, parts_.file, parts_.user, id_, ending.answer,
                                              name(ending.state), parts_.clock.wall_ms()));
   if (!added) tell("notice", {{"message", "this run could not be remembered: " + added.error().text()}});
+  crash_point("after", "episode");
   return {};
 }
 
@@ -363,6 +208,7 @@ Result<RunOutcome> Run::close(Ending ending) {
                         {"answer", ending.answer},
                         {"reason", ending.reason},
                         {"totals", totals}};
+  crash_point("before", "RUN_DONE");
   TSUKAI_TRY_VOID(parts_.journal.finish_run(id_, ending.state, outcome.answer, payload));
   tell("run_done", {{"run_id", id_},
                     {"state", name(ending.state)},
@@ -372,11 +218,27 @@ Result<RunOutcome> Run::close(Ending ending) {
   return outcome;
 }
 
-}  // namespace
+Result<RunOutcome> Run::pause(Ending ending) {
+  TSUKAI_TRY_VOID(parts_.journal.set_state(id_, RunState::kWaiting));
+  TSUKAI_TRY_VOID(parts_.journal.release_lease(id_));
+  const Json totals = progress_.totals.json(elapsed_ms());
+  tell("run_done", {{"run_id", id_},
+                    {"state", name(ending.state)},
+                    {"answer", ""},
+                    {"reason", ending.reason},
+                    {"totals", totals}});
+  return RunOutcome{
+      .run_id = id_, .state = ending.state, .answer = std::move(ending.reason), .totals = totals};
+}
 
 Task<RunOutcome> execute_run(RunParts parts) {
   Run run(std::move(parts));
-  co_return co_await run.go();
+  co_return co_await run.start();
+}
+
+Task<RunOutcome> continue_run(RunParts parts, std::string id) {
+  Run run(std::move(parts));
+  co_return co_await run.resume(std::move(id));
 }
 
 }  // namespace tsukai::agent

@@ -37,5 +37,8 @@ struct RunParts {
 // cancelled, the calls in flight are cancelled and waited for, CANCELLED is journaled, and the outcome says
 // so.
 Task<RunOutcome> execute_run(RunParts parts);
+// Goes on with a run that was parked or whose process died (parts.task is not looked at). kDenied while
+// another process works on it.
+Task<RunOutcome> continue_run(RunParts parts, std::string id);
 
 }  // namespace tsukai::agent

@@ -8,9 +8,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "agent/progress.h"
+#include "agent/records.h"
 #include "agent/run.h"
 #include "agent/toolbox.h"
-#include "infer/local_model.h"
 #include "memory/memory.h"
 
 namespace tsukai::agent {
@@ -28,13 +29,10 @@ struct Ground {
   std::unique_ptr<memory::Memory> memory;  // Null when the agent has none.
 };
 
-Result<std::unique_ptr<Ground>> open_ground(const std::string& path, bool with_memory, const Clock& clock) {
+Result<std::unique_ptr<Ground>> open_ground(const std::string& path, const Clock& clock) {
   TSUKAI_TRY(auto database, Database::open(path));
   auto ground = std::make_unique<Ground>(Ground{std::move(database), nullptr, nullptr});
   TSUKAI_TRY(ground->journal, Journal::open(ground->database, clock));
-  if (with_memory) {
-    TSUKAI_TRY(ground->memory, memory::Memory::open(ground->database, clock));
-  }
   return ground;
 }
 
@@ -69,32 +67,35 @@ std::string default_user() {
   return user.empty() ? fmt::format("uid-{}", geteuid()) : user;
 }
 
-OpenModel open_local_models() {
-  return [](const std::string& model, int threads) -> Result<std::unique_ptr<infer::ChatModel>> {
-    if (!model.ends_with(".gguf")) {
-      return fail(Code::kInvalidArgument,
-                  model.empty() ? std::string("the agent names no model")
-                                : fmt::format("model \"{}\" is not supported by this build", model),
-                  "name a local model file that ends in .gguf (`model:` in the agent file, or --model)");
-    }
-    infer::LocalModelOptions options;
-    options.path = model;
-    options.threads = threads;
-    TSUKAI_TRY(auto opened, infer::LocalModel::open(std::move(options)));
-    return std::unique_ptr<infer::ChatModel>(std::move(opened));
-  };
+namespace {
+
+// What has to be the same for a journal to be continued.
+Result<void> check_same(const Json& started, const infer::ChatModel& model, const Toolbox& toolbox) {
+  const auto* before = find(started, "model");
+  const auto digest = before == nullptr ? std::string() : string_at(*before, "digest");
+  if (digest != model.description().digest) {
+    return fail(Code::kInvalidArgument, "the model is not the one the run began with: its weights differ",
+                "put the old model file back, or start a new run");
+  }
+  const auto* tools = find(started, "tools");
+  if (tools == nullptr || *tools != tools_record(toolbox.tools())) {
+    return fail(Code::kInvalidArgument,
+                "the tools are not those the run began with: a server is missing or has changed",
+                "bring the old servers back (`tsukai runs show` has the definitions), or start a new run");
+  }
+  return {};
 }
 
-Task<RunOutcome> run_agent(AgentFile file, std::string task, RuntimeOptions options, OpenModel open_model) {
+// Opens what a run stands on and runs, or goes on with `resume` (its RUN_STARTED in `started`).
+Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::string task,
+                        RuntimeOptions options, OpenModel open_model, std::string resume, JsonValue started) {
   // From here on cancellation is asked for where it matters, so that servers are closed and the journal is
   // too.
   co_await asio::this_coro::throw_if_cancelled(false);
   const Clock& clock = options.clock == nullptr ? system_clock() : *options.clock;
-  auto path = options.database_path;
-  if (path.empty()) {
-    TSUKAI_CO_TRY(path, default_database_path());
+  if (file.memory_recall > 0) {
+    TSUKAI_CO_TRY(ground->memory, memory::Memory::open(ground->database, clock));
   }
-  TSUKAI_CO_TRY(auto ground, open_ground(path, file.memory_recall > 0, clock));
   TSUKAI_CO_TRY(auto model, open_model(file.model, options.threads));
 
   ToolboxOptions tools;
@@ -114,18 +115,107 @@ Task<RunOutcome> run_agent(AgentFile file, std::string task, RuntimeOptions opti
   RunParts parts{.file = std::move(file),
                  .task = std::move(task),
                  .user = options.user.empty() ? default_user() : options.user,
-                 .database_path = path,
+                 .database_path = ground->database.path(),
                  .journal = *ground->journal,
                  .memory = ground->memory.get(),
                  .model = *model,
                  .toolbox = *toolbox,
                  .clock = clock,
                  .on_event = options.on_event};
-  auto outcome = co_await execute_run(std::move(parts));
+  Result<RunOutcome> outcome;
+  if (resume.empty()) {
+    outcome = co_await execute_run(std::move(parts));
+  } else if (auto same = check_same(*started, *model, *toolbox); !same) {
+    outcome = fail(std::move(same).error());
+  } else {
+    outcome = co_await continue_run(std::move(parts), resume);
+  }
   // The run is over, cancelled or not; its servers still have to be reaped.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   co_await toolbox->shutdown();
   co_return outcome;
+}
+
+// The rows that made the first `step` - 1 steps. Leases and signals belong to the old run alone.
+Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::size_t step) {
+  std::vector<Row> shared;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const auto& row = rows[i];
+    if (row.erased)
+      return fail(Code::kUnsupported,
+                  fmt::format("journal row {} was erased, so the run can't be forked", row.seq));
+    if (row.kind == Kind::kModelIntent && row.step_key == step_key(step)) return shared;
+    switch (row.kind) {
+      case Kind::kRecalled:
+      case Kind::kModelIntent:
+      case Kind::kModelResult:
+      case Kind::kToolIntent:
+      case Kind::kToolStarted:
+      case Kind::kToolResult:
+        shared.push_back(row);
+        break;
+      default:
+        break;
+    }
+  }
+  return fail(Code::kInvalidArgument, fmt::format("the run has no step {}", step),
+              "see its steps: tsukai runs show RUN");
+}
+
+Result<std::unique_ptr<Ground>> ground_of(const RuntimeOptions& options) {
+  auto path = options.database_path;
+  if (path.empty()) {
+    TSUKAI_TRY(path, default_database_path());
+  }
+  return open_ground(path, options.clock == nullptr ? system_clock() : *options.clock);
+}
+
+}  // namespace
+
+Task<RunOutcome> run_agent(AgentFile file, std::string task, RuntimeOptions options, OpenModel open_model) {
+  TSUKAI_CO_TRY(auto ground, ground_of(options));
+  co_return co_await run_on(std::move(ground), std::move(file), std::move(task), std::move(options),
+                            std::move(open_model), {}, {});
+}
+
+Task<RunOutcome> resume_run(std::string run, RuntimeOptions options, OpenModel open_model) {
+  TSUKAI_CO_TRY(auto ground, ground_of(options));
+  TSUKAI_CO_TRY(const auto summary, ground->journal->find(run));
+  if (summary.state != RunState::kRunning && summary.state != RunState::kWaiting) {
+    co_return fail(Code::kInvalidArgument,
+                   fmt::format("run {} has ended ({})", summary.id, name(summary.state)));
+  }
+  TSUKAI_CO_TRY(const auto rows, ground->journal->rows(summary.id));
+  const auto* record = find(*rows.front().payload, "agent");
+  if (record == nullptr)
+    co_return fail(Code::kCorrupt, fmt::format("run {}: its first row names no agent", summary.id));
+  TSUKAI_CO_TRY(auto file, agent_from(*record));
+  options.user = summary.user;
+  co_return co_await run_on(std::move(ground), std::move(file), summary.task, std::move(options),
+                            std::move(open_model), summary.id, rows.front().payload);
+}
+
+Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, RuntimeOptions options,
+                          OpenModel open_model) {
+  TSUKAI_CO_TRY(auto ground, ground_of(options));
+  TSUKAI_CO_TRY(const auto summary, ground->journal->find(run));
+  TSUKAI_CO_TRY(const auto rows, ground->journal->rows(summary.id));
+  Json started = *rows.front().payload;
+  const auto* record = find(started, "agent");
+  if (record == nullptr)
+    co_return fail(Code::kCorrupt, fmt::format("run {}: its first row names no agent", summary.id));
+  TSUKAI_CO_TRY(auto file, agent_from(*record));
+  TSUKAI_CO_TRY(const auto shared, rows_before_step(rows, step));
+  started["forked_from"] = {{"run", summary.id}, {"step", step}};
+  const auto user = options.user.empty() ? default_user() : options.user;
+  TSUKAI_CO_TRY(const auto id, ground->journal->start_run(summary.agent, summary.task, user, started));
+  std::vector<Entry> entries;
+  for (const auto& row : shared) entries.push_back({row.kind, row.step_key, row.attempt, row.payload});
+  if (!say.empty())
+    entries.push_back({Kind::kSignal, "", 1, Json{{"name", "say"}, {"payload", {{"text", say}}}}});
+  if (!entries.empty()) TSUKAI_CO_TRY_VOID(ground->journal->append_all(id, entries));
+  co_return co_await run_on(std::move(ground), std::move(file), summary.task, std::move(options),
+                            std::move(open_model), id, started);
 }
 
 }  // namespace tsukai::agent

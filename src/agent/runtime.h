@@ -44,6 +44,17 @@ using OpenModel =
 // cancelled, journal closed, children reaped.
 Task<RunOutcome> run_agent(AgentFile file, std::string task, RuntimeOptions options, OpenModel open_model);
 
+// Goes on with a run that waits for a person or whose process died, from its journal alone: the agent as it
+// was, `${NAME}` expanded anew. kNotFound, kInvalidArgument when it has ended, or when its model or its tools
+// are not what they were; kDenied while another process works on it.
+Task<RunOutcome> resume_run(std::string run, RuntimeOptions options, OpenModel open_model);
+
+// Begins a new run that shares the first `step` - 1 steps of another, results included, and goes on from
+// there on its own; `say` (may be empty) is added as a message to the model. Nothing of the old run is done
+// again or changed. kInvalidArgument when the old run has no such step; else as resume_run.
+Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, RuntimeOptions options,
+                          OpenModel open_model);
+
 // $XDG_DATA_HOME/tsukai/tsukai.db, else ~/.local/share/tsukai/tsukai.db; folders are created.
 Result<std::string> default_database_path();
 std::string default_user();

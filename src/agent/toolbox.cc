@@ -13,6 +13,8 @@
 namespace tsukai::agent {
 namespace {
 
+constexpr std::string_view kKeyArgument = "idempotency_key";
+
 asio::awaitable<bool> was_cancelled() {
   co_return (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none;
 }
@@ -20,6 +22,23 @@ asio::awaitable<bool> was_cancelled() {
 bool globs_match(const std::vector<std::string>& globs, const std::string& qualified) {
   return globs.empty() || std::any_of(globs.begin(), globs.end(),
                                       [&](const auto& glob) { return glob_matches(glob, qualified); });
+}
+
+std::string key_argument_of(const Json& schema) {
+  const auto* properties = find(schema, "properties");
+  const auto* key = properties == nullptr ? nullptr : find(*properties, kKeyArgument);
+  return key != nullptr && string_at(*key, "type") == "string" ? std::string(kKeyArgument) : std::string();
+}
+
+// The schema as the model sees it: without the argument that the run fills in.
+Json without_argument(Json schema, const std::string& argument) {
+  if (argument.empty()) return schema;
+  schema["properties"].erase(argument);
+  if (auto* required = schema.contains("required") ? &schema["required"] : nullptr; required != nullptr) {
+    const auto found = std::find(required->begin(), required->end(), argument);
+    if (found != required->end()) required->erase(found);
+  }
+  return schema;
 }
 
 }  // namespace
@@ -46,7 +65,7 @@ Task<std::unique_ptr<Toolbox>> Toolbox::open(ToolboxOptions options) {
   const auto failed = [](const Server& server) { return server.failure.has_value(); };
   if (!toolbox->servers_.empty() && std::all_of(toolbox->servers_.begin(), toolbox->servers_.end(), failed)) {
     co_await toolbox->shutdown();
-    co_return fail(Error(*toolbox->servers_[0].failure).in("server " + toolbox->options_.servers[0].name));
+    co_return fail(*toolbox->servers_[0].failure);
   }
   if (auto bound = toolbox->bind_tools(); !bound) {
     co_await toolbox->shutdown();
@@ -100,13 +119,22 @@ void Toolbox::notice(const std::string& text) {
   options_.tell("notice", Json{{"message", redaction_.text(text)}});
 }
 
+void Toolbox::add_tool(BoundTool tool) {
+  by_name_[tool.definition.name] = tools_.size();
+  definitions_.push_back(tool.definition);
+  tools_.push_back(std::move(tool));
+}
+
 Result<void> Toolbox::bind_tools() {
   std::vector<std::string> all, missing;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     const auto& server = options_.servers[i];
     if (servers_[i].failure) missing.push_back(server.name);
     for (auto& tool : servers_[i].tools) {
-      BoundTool bound{.server = i, .tool = tool, .qualified = qualified_name(server.name, tool.name)};
+      BoundTool bound{.server = i,
+                      .server_name = server.name,
+                      .tool = tool,
+                      .qualified = qualified_name(server.name, tool.name)};
       const auto model_name = model_tool_name(server.name, tool.name);
       if (std::find(all.begin(), all.end(), bound.qualified) != all.end()) {
         notice(fmt::format("{} is listed twice by its server: only the first counts", bound.qualified));
@@ -119,8 +147,10 @@ Result<void> Toolbox::bind_tools() {
                            model_name, tools_[by_name_[model_name]].qualified));
         continue;
       }
-      bound.definition = {model_name, redaction_.text(tool.description), tool.input_schema};
-      auto schema = JsonSchema::compile(*tool.input_schema);
+      bound.key_argument = key_argument_of(*tool.input_schema);
+      bound.definition = {model_name, redaction_.text(tool.description),
+                          without_argument(*tool.input_schema, bound.key_argument)};
+      auto schema = JsonSchema::compile(*bound.definition.input_schema);
       if (!schema) {
         notice(fmt::format("{} is left out: its inputSchema is not usable: {}", bound.qualified,
                            schema.error().text()));
@@ -136,9 +166,7 @@ Result<void> Toolbox::bind_tools() {
         return fail(Code::kExhausted, fmt::format("the servers offer more than {} tools", kToolsMax),
                     "choose some with `tools:` in the agent file");
       }
-      by_name_[model_name] = tools_.size();
-      definitions_.push_back(bound.definition);
-      tools_.push_back(std::move(bound));
+      add_tool(std::move(bound));
     }
   }
   for (const auto& glob : options_.globs) {
@@ -181,23 +209,25 @@ std::optional<Refusal> Toolbox::refusal(const infer::ToolCall& call) const {
         Outcome::kDenied,
         fmt::format("{} is not allowed here by the policy ({}); go on without it", call.name, verdict.rule)};
   }
-  if (verdict.action == PolicyRule::Action::kAsk) {
-    return Refusal{Outcome::kDenied,
-                   fmt::format("{} needs a person's approval ({}), and nobody is there to give it; go on "
-                               "without it",
-                               call.name, verdict.rule)};
-  }
   return std::nullopt;
 }
 
-asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::int64_t limit_ms) {
+std::string Toolbox::approval_rule(const infer::ToolCall& call) const {
+  const auto verdict = judge(options_.policy, find(call.name)->qualified);
+  return verdict.action == PolicyRule::Action::kAsk ? verdict.rule : std::string();
+}
+
+asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::string key, std::string step_key,
+                                           std::int64_t limit_ms) {
   const auto* tool = find(call.name);
   TSUKAI_CHECK(tool != nullptr, "only calls that are not refused are made");
   const auto began = std::chrono::steady_clock::now();
   const auto limit = std::chrono::milliseconds(std::max<std::int64_t>(1, limit_ms));
   auto& client = *servers_[tool->server].client;
+  Json arguments = *call.arguments;
+  if (!tool->key_argument.empty()) arguments[tool->key_argument] = key;
   auto result =
-      co_await with_deadline(client.call_tool(tool->tool.name, *call.arguments), limit, tool->qualified);
+      co_await with_deadline(client.call_tool(tool->tool.name, std::move(arguments)), limit, tool->qualified);
   Observation observation;
   if (result) {
     observation = observe(*result, redaction_);

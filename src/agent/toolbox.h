@@ -39,10 +39,14 @@ struct ToolboxOptions {
 
 struct BoundTool {
   std::size_t server = 0;  // Index into the options' servers.
+  std::string server_name;
   mcp::Tool tool;
   std::string qualified;             // "maps.maps_geo"
   infer::ToolDefinition definition;  // Named as the model knows it.
   JsonSchema arguments;
+  // The argument that takes an idempotency key, "" if none: a string property named `idempotency_key`. The
+  // run fills it in, the model never sees it.
+  std::string key_argument;
 };
 
 // Why a call is not made.
@@ -55,6 +59,7 @@ struct Refusal {
 // closed.
 class Toolbox {
  public:
+  virtual ~Toolbox() = default;
   // Starts all servers at once. One that fails is missing, with an event, and nothing else happens; when all
   // fail, the first one's error is the answer. Other errors: kInvalidArgument when a policy rule or tool glob
   // names nothing, kExhausted beyond the limits, kCancelled (all started servers are shut down by then).
@@ -66,15 +71,26 @@ class Toolbox {
   const BoundTool* find(std::string_view model_name) const;
   const Redaction& redaction() const { return redaction_; }
 
-  // Unknown name (with the nearest), arguments against the schema, policy; in this order.
-  std::optional<Refusal> refusal(const infer::ToolCall& call) const;
+  // Unknown name (with the nearest), arguments against the schema, policy (deny); in this order.
+  virtual std::optional<Refusal> refusal(const infer::ToolCall& call) const;
+  // The rule that wants a person's word first; "" when none does. REQUIRES: !refusal(call).
+  std::string approval_rule(const infer::ToolCall& call) const;
+  bool trusted(const BoundTool& tool) const { return options_.servers[tool.server].trusted; }
 
-  // Calls the tool for at most `limit_ms`. Whatever goes wrong is an observation. REQUIRES: !refusal(call).
-  // Its outcome is kCancelled when the coroutine was cancelled meanwhile.
-  asio::awaitable<Observation> call(infer::ToolCall call, std::int64_t limit_ms);
+  // Calls the tool for at most `limit_ms`; `key` goes into its key_argument, `step_key`
+  // names the call in the journal. Whatever goes wrong is an
+  // observation. REQUIRES: !refusal(call). Its outcome is kCancelled when the coroutine was cancelled
+  // meanwhile.
+  virtual asio::awaitable<Observation> call(infer::ToolCall call, std::string key, std::string step_key,
+                                            std::int64_t limit_ms);
 
   // Closes every server, in parallel. Not to be cancelled.
   asio::awaitable<void> shutdown();
+
+ protected:
+  explicit Toolbox(ToolboxOptions options);
+  // One more tool, already named; for bind_tools and for replay.
+  void add_tool(BoundTool tool);
 
  private:
   struct Server {
@@ -82,7 +98,6 @@ class Toolbox {
     std::vector<mcp::Tool> tools;
     std::optional<Error> failure;
   };
-  explicit Toolbox(ToolboxOptions options);
   Task<void> start(std::size_t index);
   Task<void> stop(std::size_t index);
   Result<void> bind_tools();

@@ -5,46 +5,64 @@
 namespace tsukai {
 namespace {
 
-constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr char kUsual[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr char kUrl[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-}  // namespace
-
-std::string base64(std::string_view bytes) {
+std::string encoded(std::string_view bytes, const char* alphabet, bool padded) {
   std::string out;
   out.reserve((bytes.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](std::size_t k) -> std::uint32_t {
-      return i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0;
-    };
-    const std::uint32_t group = byte(0) << 16 | byte(1) << 8 | byte(2);
-    out += kLetters[group >> 18 & 63];
-    out += kLetters[group >> 12 & 63];
-    out += i + 1 < bytes.size() ? kLetters[group >> 6 & 63] : '=';
-    out += i + 2 < bytes.size() ? kLetters[group & 63] : '=';
+    const std::size_t here = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      group = group << 8 | (k < here ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 4; ++k) {
+      if (k <= here)
+        out += alphabet[group >> (18 - 6 * k) & 63];
+      else if (padded)
+        out += '=';
+    }
   }
   return out;
 }
 
-std::optional<std::string> from_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); i += 4) {
-    std::uint32_t group = 0;
-    std::size_t letters = 0;
-    for (std::size_t k = 0; k < 4; ++k) {
-      const auto value = kLetters.find(text[i + k]);
-      group <<= 6;
-      if (value == std::string_view::npos) continue;
-      if (letters != k) return std::nullopt;  // a letter after padding
-      group |= static_cast<std::uint32_t>(value);
-      ++letters;
-    }
-    if (letters < 2) return std::nullopt;
-    for (std::size_t k = 0; k + 1 < letters; ++k) out += static_cast<char>(group >> (16 - 8 * k) & 255);
+int digit(char c, const char* alphabet) {
+  for (int i = 0; i < 64; ++i) {
+    if (alphabet[i] == c) return i;
   }
-  // One spelling only: what does not come out the same was not written by base64().
-  if (base64(out) != text) return std::nullopt;
+  return -1;
+}
+
+// `text` without padding.
+std::optional<std::string> decoded(std::string_view text, const char* alphabet) {
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string out;
+  std::uint32_t group = 0;
+  int bits = 0;
+  for (char c : text) {
+    const int value = digit(c, alphabet);
+    if (value < 0) return std::nullopt;
+    group = (group << 6 | static_cast<std::uint32_t>(value)) & 0xffffff;
+    bits += 6;
+    if (bits >= 8) {
+      bits -= 8;
+      out += static_cast<char>(group >> bits & 255);
+    }
+  }
+  if ((group & ((1u << bits) - 1)) != 0) return std::nullopt;
   return out;
 }
+
+}  // namespace
+
+std::string base64(std::string_view bytes) { return encoded(bytes, kUsual, true); }
+std::string base64_url(std::string_view bytes) { return encoded(bytes, kUrl, false); }
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  return decoded(text, kUsual);
+}
+std::optional<std::string> from_base64_url(std::string_view text) { return decoded(text, kUrl); }
 
 }  // namespace tsukai

@@ -1,4 +1,4 @@
-// Base64 (RFC 4648, section 4, with padding), for bytes that have to stand in JSON.
+// Base64 (RFC 4648): the usual alphabet with padding, and the URL-safe one without.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,9 @@
 namespace tsukai {
 
 std::string base64(std::string_view bytes);
-// Empty when `text` is not exactly what base64() writes.
+std::string base64_url(std::string_view bytes);
+// Strict: nullopt on a character outside the alphabet, wrong padding or bits that must be zero.
 std::optional<std::string> from_base64(std::string_view text);
+std::optional<std::string> from_base64_url(std::string_view text);
 
 }  // namespace tsukai

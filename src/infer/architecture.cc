@@ -145,12 +145,14 @@ Result<void> Architecture::make_scratch(int rows_max) {
   TSUKAI_TRY(gate_, width(shape_.feed_forward));
   TSUKAI_TRY(up_, width(shape_.feed_forward));
   TSUKAI_TRY(last_, width(shape_.embedding));
+  TSUKAI_TRY(hidden_, width(shape_.embedding));
   // Committed as it is touched, so the rarely used rest costs no memory on the CPU.
   TSUKAI_TRY(logits_, width(shape_.vocabulary));
   return {};
 }
 
-void Architecture::forward(const Batch& batch, std::span<const std::int32_t> logit_rows) {
+void Architecture::forward(const Batch& batch, std::span<const std::int32_t> logit_rows,
+                           std::span<const std::int32_t> hidden_rows) {
   Backend& b = backend_;
   const int rows = static_cast<int>(batch.tokens.size());
   const int d = shape_.embedding;
@@ -178,6 +180,10 @@ void Architecture::forward(const Batch& batch, std::span<const std::int32_t> log
     b.multiply(*normed_, *layer.up, nullptr, rows, *up_, false);
     b.silu_multiply(*gate_, *up_, rows, shape_.feed_forward);
     b.multiply(*gate_, *layer.down, nullptr, rows, *x_, true);
+  }
+  if (!hidden_rows.empty()) {
+    b.gather_rows(*x_, hidden_rows, d, *last_);
+    b.rms_norm(*last_, *output_norm_, static_cast<int>(hidden_rows.size()), d, epsilon, *hidden_);
   }
   if (logit_rows.empty()) return;
   const int wanted = static_cast<int>(logit_rows.size());

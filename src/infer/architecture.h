@@ -39,8 +39,11 @@ class Architecture {
   // Runs `batch` through all layers, storing K and V. `logit_rows` are the batch's rows whose logits are
   // wanted: logits() then holds [logit_rows.size(), vocabulary] fp32. REQUIRES: 1 to rows_max rows, tokens
   // below the vocabulary.
-  void forward(const Batch& batch, std::span<const std::int32_t> logit_rows);
+  // Of `hidden_rows` the normed output of the last layer is wanted: hidden() then holds [.., embedding].
+  void forward(const Batch& batch, std::span<const std::int32_t> logit_rows,
+               std::span<const std::int32_t> hidden_rows);
   const Buffer& logits() const { return *logits_; }
+  const Buffer& hidden() const { return *hidden_; }
 
  private:
   struct Layer {
@@ -65,7 +68,7 @@ class Architecture {
   std::unique_ptr<Buffer> output_norm_, cosines_, sines_;
   std::vector<Layer> layers_;
   // Scratch [rows_max, ...]: the residual stream, its norm, and the intermediate results.
-  std::unique_ptr<Buffer> x_, normed_, q_, k_, v_, attended_, gate_, up_, last_, logits_;
+  std::unique_ptr<Buffer> x_, normed_, q_, k_, v_, attended_, gate_, up_, last_, hidden_, logits_;
 };
 
 }  // namespace tsukai::infer

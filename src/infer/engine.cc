@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "infer/cpu/cpu_backend.h"
+#include "infer/kv_session.h"
 #include "infer/scheduler.h"
 
 namespace tsukai::infer {
@@ -63,11 +64,24 @@ class CpuEngine : public Engine {
   }
 
   Task<std::vector<float>> logits(std::vector<TokenId> tokens) override {
-    auto request = std::make_shared<EngineRequest>();
-    request->generation.prompt = std::move(tokens);
-    request->wants_logits = true;
-    TSUKAI_CO_TRY(EngineOutcome outcome, co_await submit(std::move(request)));
-    co_return std::move(outcome.logits);
+    return values(EngineWork::kLogits, std::move(tokens));
+  }
+
+  Task<std::vector<float>> embed(std::vector<TokenId> tokens, Pooling pooling) override {
+    return values(pooling == Pooling::kLast ? EngineWork::kEmbedLast : EngineWork::kEmbedMean,
+                  std::move(tokens));
+  }
+
+  Task<std::size_t> save(std::vector<TokenId> tokens, std::string path) override {
+    return on_thread<std::size_t>([this, tokens = std::move(tokens), path = std::move(path)] {
+      return save_session(*backend_, *cache_, tokens, identity_, path);
+    });
+  }
+
+  Task<std::size_t> load(std::string path) override {
+    return on_thread<std::size_t>([this, path = std::move(path)] {
+      return load_session(*backend_, *cache_, vocabulary(), identity_, path);
+    });
   }
 
   std::size_t context_tokens() const override { return context_; }
@@ -87,12 +101,17 @@ class CpuEngine : public Engine {
     const int rows = options.step_rows != 0 ? options.step_rows : kRowsMax;
     if (rows < 1 || rows > 4096)
       return fail(Code::kInvalidArgument, std::to_string(rows) + " rows in a step");
+    const std::string digest = file->digest();
     TSUKAI_TRY(backend_, make_cpu_backend(options.kernels, options.threads));
     TSUKAI_TRY(model_, Architecture::load(std::move(file), *backend_, context_,
                                           std::max<int>(rows, Scheduler::kLiveMax)));
+    if (options.kv != "f16" && options.kv != "f32") {
+      return fail(Code::kInvalidArgument, "KV type \"" + options.kv + "\"", "use f16 or f32");
+    }
+    const KvType kv_type = options.kv == "f16" ? KvType::kF16 : KvType::kF32;
     const std::size_t page_bytes =
         static_cast<std::size_t>(shape.layers) * 2 * static_cast<std::size_t>(shape.kv_heads) *
-        static_cast<std::size_t>(shape.head_dim) * kPageTokens * sizeof(std::uint16_t);
+        static_cast<std::size_t>(shape.head_dim) * kPageTokens * (kv_type == KvType::kF16 ? 2 : 4);
     const std::size_t bytes =
         options.kv_bytes_max != 0 ? options.kv_bytes_max : std::max(free_memory_bytes() / 4, kKvBytesMin);
     const std::size_t pages = std::min<std::size_t>(bytes / page_bytes, (std::size_t{1} << 27) - 1);
@@ -101,42 +120,37 @@ class CpuEngine : public Engine {
                                         " bytes holds not one page of " + std::to_string(page_bytes) +
                                         " bytes");
     }
-    TSUKAI_TRY_VOID(backend_->allocate_kv({shape.layers, shape.kv_heads, shape.head_dim, pages}));
+    TSUKAI_TRY_VOID(backend_->allocate_kv({shape.layers, shape.kv_heads, shape.head_dim, kv_type, pages}));
     cache_ = std::make_unique<KvCache>(
         pages,
         [](void* backend, std::int32_t from, std::int32_t to) {
           static_cast<Backend*>(backend)->copy_page(from, to);
         },
         backend_.get());
-    scheduler_ = std::make_unique<Scheduler>(*model_, *backend_, *cache_,
-                                             Scheduler::Limits{context_, rows, std::min(rows, kChunkRows)});
+    scheduler_ = std::make_unique<Scheduler>(
+        *model_, *backend_, *cache_,
+        Scheduler::Limits{context_, rows, std::min(rows, kChunkRows), options.draft_tokens_max});
+    identity_ = digest + " " + backend_->kernels() + " " + options.kv;
     thread_ = std::thread([this] { work(); });
     return {};
   }
 
-  // Hands the request to the engine thread; resumes on the caller's executor, which is kept running
-  // meanwhile.
-  asio::awaitable<Result<EngineOutcome>> submit(std::shared_ptr<EngineRequest> request) {
-    return asio::async_initiate<const asio::use_awaitable_t<>, void(Result<EngineOutcome>)>(
-        [this](auto handler, std::shared_ptr<EngineRequest> request) {
+  // Calls `start` with a function that completes the wait, from any thread, once; resumes on the caller's
+  // executor, which is kept running meanwhile. `start` gives what to do on cancellation; the wait goes on
+  // until completed.
+  template <typename T, typename Start>
+  static asio::awaitable<Result<T>> completion(Start start) {
+    return asio::async_initiate<const asio::use_awaitable_t<>, void(Result<T>)>(
+        [](auto handler, Start start) {
           using Handler = decltype(handler);
           struct Waiting {
             Handler handler;
             asio::executor_work_guard<asio::associated_executor_t<Handler>> work;
           };
           auto slot = asio::get_associated_cancellation_slot(handler);
-          if (slot.is_connected()) {
-            slot.assign([this, weak = std::weak_ptr(request)](asio::cancellation_type) {
-              if (const auto alive = weak.lock()) {
-                alive->cancelled.store(true);
-                wake_.notify_all();
-              }
-            });
-          }
           auto work = asio::make_work_guard(handler);
           auto waiting = std::make_shared<Waiting>(Waiting{std::move(handler), std::move(work)});
-          EngineRequest& shared = *request;
-          shared.complete = [waiting = std::move(waiting)](Result<EngineOutcome> outcome) mutable {
+          auto cancel = start([waiting = std::move(waiting)](Result<T> outcome) mutable {
             // The handler must be used and destroyed on its own thread: none of it stays here.
             auto executor = waiting->work.get_executor();
             asio::post(executor, [waiting = std::move(waiting), outcome = std::move(outcome)]() mutable {
@@ -145,34 +159,75 @@ class CpuEngine : public Engine {
               waiting.reset();
               std::move(handler)(std::move(outcome));
             });
-          };
-          {
-            const std::lock_guard lock(mutex_);
-            queue_.push_back(std::move(request));
-          }
-          wake_.notify_all();
+          });
+          if (slot.is_connected()) slot.assign([cancel](asio::cancellation_type) { cancel(); });
         },
-        asio::use_awaitable, std::move(request));
+        asio::use_awaitable, std::move(start));
+  }
+
+  Task<EngineOutcome> submit(std::shared_ptr<EngineRequest> request) {
+    return completion<EngineOutcome>([this, request = std::move(request)](auto complete) {
+      std::weak_ptr<EngineRequest> weak = request;
+      request->complete = std::move(complete);
+      {
+        const std::lock_guard lock(mutex_);
+        queue_.push_back(request);
+      }
+      wake_.notify_all();
+      return [weak] {
+        if (const auto alive = weak.lock()) alive->cancelled.store(true);
+      };
+    });
+  }
+
+  Task<std::vector<float>> values(EngineWork work, std::vector<TokenId> tokens) {
+    auto request = std::make_shared<EngineRequest>();
+    request->generation.prompt = std::move(tokens);
+    request->work = work;
+    TSUKAI_CO_TRY(EngineOutcome outcome, co_await submit(std::move(request)));
+    co_return std::move(outcome.values);
+  }
+
+  // Runs `job` between two steps.
+  template <typename T, typename Job>
+  Task<T> on_thread(Job job) {
+    return completion<T>([this, job = std::move(job)](auto complete) {
+      {
+        const std::lock_guard lock(mutex_);
+        jobs_.push_back([job, complete = std::move(complete)](bool closing) mutable {
+          complete(closing ? Result<T>(fail(Code::kCancelled, "the engine is closing")) : job());
+        });
+      }
+      wake_.notify_all();
+      return [] {};
+    });
   }
 
   void work() {
     std::vector<std::shared_ptr<EngineRequest>> arrived;
+    std::vector<std::function<void(bool)>> jobs;
     while (true) {
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, [this] { return closing_ || !queue_.empty() || !scheduler_->idle(); });
+        wake_.wait(lock,
+                   [this] { return closing_ || !queue_.empty() || !jobs_.empty() || !scheduler_->idle(); });
         if (closing_) break;
         arrived.swap(queue_);
+        jobs.swap(jobs_);
       }
       for (auto& request : arrived) scheduler_->add(std::move(request));
       arrived.clear();
+      for (auto& job : jobs) job(false);
+      jobs.clear();
       scheduler_->step();
     }
     for (auto& request : queue_) scheduler_->add(std::move(request));
+    for (auto& job : jobs_) job(true);
     scheduler_->cancel_all();
   }
 
   std::size_t context_ = 0;
+  std::string identity_;  // of the K and V this engine computes
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Architecture> model_;
   std::unique_ptr<KvCache> cache_;
@@ -180,6 +235,7 @@ class CpuEngine : public Engine {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::shared_ptr<EngineRequest>> queue_;
+  std::vector<std::function<void(bool closing)>> jobs_;
   bool closing_ = false;
   std::thread thread_;
 };

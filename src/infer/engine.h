@@ -34,6 +34,7 @@ struct Generation {
   Sampling sampling;
   std::unique_ptr<TokenConstraint> constraint;  // May be null.
   std::vector<TokenId> ends;                    // Any of these, once appended, ends the generation.
+  int priority = 0;  // Among those that wait for a place, larger first; equal ones in order of arrival.
   // Every token as it is appended, on the engine thread; must be quick. May be empty.
   std::function<void(TokenId token, bool forced)> on_token;
 };
@@ -49,7 +50,16 @@ struct EngineOptions {
   std::size_t context = 0;       // Tokens of one sequence; 0: what the model was trained for, at most 8,192.
   std::size_t kv_bytes_max = 0;  // 0: a quarter of the memory that is free.
   std::string kernels = "auto";  // auto | reference | avx2 | avx512
-  int step_rows = 0;             // Rows computed together at most; 0: 256. Changes speed and memory, never results.
+  std::string kv = "f16";        // How K and V are kept: f16 | f32.
+  int draft_tokens_max =
+      8;              // Guessed by prompt lookup in one step at most; 0: never. Changes speed, never results.
+  int step_rows = 0;  // Rows computed together at most; 0: 256. Changes speed and memory, never results.
+};
+
+// How the positions of a text become one vector.
+enum class Pooling {
+  kLast,  // the last position's: Qwen3-Embedding and most that grew out of chat models
+  kMean,  // the mean of all positions'
 };
 
 class GgufFile;
@@ -70,6 +80,18 @@ class Engine {
   virtual Task<EngineOutput> generate(Generation generation) = 0;
   // Logits of every position, row-major [tokens.size(), vocabulary].
   virtual Task<std::vector<float>> logits(std::vector<TokenId> tokens) = 0;
+
+  // One unit vector [embedding width] for the whole text: what the last layer makes of it, normed and pooled.
+  virtual Task<std::vector<float>> embed(std::vector<TokenId> tokens, Pooling pooling) = 0;
+
+  // Writes K and V of the longest cached prefix of `tokens` to a file and gives its length; load() puts them
+  // into the cache of an engine of the same model, kernels and KV type, as if they had just been computed.
+  // The file holds the tokens in the clear. Both stop other generations while they last (about 0.5 s for 1
+  // GB). save: kNotFound when nothing is cached, kTransport when the file can't be written (nothing is left
+  // of it then). load: kNotFound, kCorrupt (every page has a checksum), kUnsupported (made by another model
+  // or other kernels), kExhausted (the KV memory is too small).
+  virtual Task<std::size_t> save(std::vector<TokenId> tokens, std::string path) = 0;
+  virtual Task<std::size_t> load(std::string path) = 0;
 
   virtual std::size_t context_tokens() const = 0;
   virtual std::size_t vocabulary() const = 0;

@@ -163,6 +163,26 @@ bool KvCache::Sequence::make_tail_writable() {
   return true;
 }
 
+void KvCache::Sequence::truncate(std::size_t tokens) {
+  while (tokens_ > tokens) {
+    Node* tail = path_.back();
+    const std::size_t before = (path_.size() - 1) * kPageTokens;  // tokens in the pages before this one
+    TSUKAI_CHECK(tail->children.empty() && static_cast<std::size_t>(tail->filled) == tokens_ - before,
+                 "took back tokens that others have seen");
+    if (tokens > before) {
+      tail->filled = static_cast<int>(tokens - before);
+      tokens_ = tokens;
+      return;
+    }
+    tokens_ = before;
+    tail->written = writer_ = false;
+    cache_.leave(tail);
+    cache_.remove(tail);
+    path_.pop_back();
+    pages_.pop_back();
+  }
+}
+
 bool KvCache::Sequence::append(TokenId token, std::int32_t& slot) {
   if (!make_tail_writable()) return false;
   Node* tail = path_.back();

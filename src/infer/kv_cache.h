@@ -105,6 +105,9 @@ class KvCache::Sequence {
   // nothing changed. The token counts as cached from now on: its K and V must be written in the step being
   // built.
   bool append(TokenId token, std::int32_t& slot);
+  // Takes back the last tokens, down to `tokens` of them. REQUIRES: they were appended in the step being
+  // ended, so that nobody else can have found them.
+  void truncate(std::size_t tokens);
 
  private:
   friend class KvCache;

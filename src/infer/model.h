@@ -97,6 +97,9 @@ struct Usage {
   std::int64_t rewound_tokens = 0;    // Prefilled again only because a template rewrote history.
   std::int64_t generated_tokens = 0;  // sampled + forced.
   std::int64_t forced_tokens = 0;     // Appended because the grammar left one choice (jump-forward).
+  std::int64_t drafted_tokens =
+      0;  // Guessed by prompt lookup and checked in the same step as the token before.
+  std::int64_t rejected_tokens = 0;  // Of these, computed in vain. Neither kind is part of generated_tokens.
   double prefill_ms = 0;
   double decode_ms = 0;
 };

@@ -1,6 +1,9 @@
 #include "infer/scheduler.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "infer/prompt_lookup.h"
 
 namespace tsukai::infer {
 namespace {
@@ -30,14 +33,18 @@ struct Scheduler::Live {
   std::size_t computed = 0;
   std::size_t pages_needed = 0;
   EngineOutput output;
-  std::vector<float> all_logits;
+  std::vector<float> values;
+  std::vector<double> pooled;
+  PromptLookup lookup{0};
   Sampler sampler{Sampling{}};
   Steady::time_point begun, first_logits;
   bool prefilled = false;  // the logits of the prompt's end have been seen
-  bool ended = false;
+  bool complete = false;   // nothing more is generated; finish() is due
+  bool ended = false;      // the caller has its answer
   // In the batch being built:
   int rows = 0;
-  int logit_row = -1;
+  int output_row = -1;         // of its first wanted output among those of the step
+  std::vector<TokenId> draft;  // guessed tokens behind the last known one
   bool out_of_memory = false;
 
   bool decodes() const { return tokens.size() - computed == 1 && prefilled; }
@@ -66,7 +73,7 @@ void Scheduler::cancel_all() {
 std::size_t Scheduler::pages_needed(const EngineRequest& request) const {
   const std::size_t prompt = request.generation.prompt.size();
   // The last generated token is never computed.
-  const std::size_t generated = request.wants_logits ? 0 : request.generation.tokens_max;
+  const std::size_t generated = request.work != EngineWork::kGenerate ? 0 : request.generation.tokens_max;
   return pages_of(std::max(prompt, prompt + generated - (generated > 0 ? 1 : 0)));
 }
 
@@ -74,7 +81,7 @@ Result<void> Scheduler::check(const EngineRequest& request) const {
   const Generation& generation = request.generation;
   const std::size_t prompt = generation.prompt.size();
   if (prompt == 0) return fail(Code::kInvalidArgument, "the prompt is empty");
-  const std::size_t generated = request.wants_logits ? 0 : generation.tokens_max;
+  const std::size_t generated = request.work != EngineWork::kGenerate ? 0 : generation.tokens_max;
   if (prompt > limits_.context || generated > limits_.context - prompt) {
     return fail(Code::kExhausted,
                 "the prompt's " + std::to_string(prompt) + " tokens and up to " + std::to_string(generated) +
@@ -105,7 +112,11 @@ void Scheduler::add(std::shared_ptr<EngineRequest> request) {
         Code::kExhausted, std::to_string(kWaitingMax) + " generations are waiting for the engine already",
         "try again later"));
   }
-  waiting_.push_back(std::move(request));
+  // Behind those of the same priority.
+  const int priority = request->generation.priority;
+  const auto place = std::ranges::find_if(
+      waiting_, [&](const auto& other) { return other->generation.priority < priority; });
+  waiting_.insert(place, std::move(request));
 }
 
 void Scheduler::drop_cancelled() {
@@ -123,11 +134,11 @@ void Scheduler::drop_cancelled() {
 // True when a live sequence is about to compute tokens that this prompt begins with as well: better to wait
 // for them. Only live sequences are waited for, and they wait for nobody, so this can't deadlock.
 bool Scheduler::prefix_in_flight(const EngineRequest& request) const {
-  if (request.wants_logits) return false;
+  if (request.work != EngineWork::kGenerate) return false;
   const auto& prompt = request.generation.prompt;
   const std::size_t cached = cache_.matched(prompt);
   for (const auto& live : live_) {
-    if (live->request->wants_logits) continue;
+    if (live->request->work != EngineWork::kGenerate) continue;
     const std::size_t common = common_prefix(live->tokens, prompt);
     if (common > cached && common > live->computed) return true;
   }
@@ -139,8 +150,8 @@ bool Scheduler::fits_memory(const EngineRequest& request) {
   for (const auto& live : live_)
     promised += live->pages_needed + 1 - std::min(live->pages_needed, live->sequence->pages().size());
   const auto& prompt = request.generation.prompt;
-  const std::size_t cached = request.wants_logits ? 0 : cache_.matched(prompt);
-  const std::size_t in_use = request.wants_logits ? 0 : cache_.unused_in_prefix(prompt);
+  const std::size_t cached = request.work != EngineWork::kGenerate ? 0 : cache_.matched(prompt);
+  const std::size_t in_use = request.work != EngineWork::kGenerate ? 0 : cache_.unused_in_prefix(prompt);
   const std::size_t wanted = pages_needed(request) - cached / kPageTokens + in_use;
   if (promised + wanted <= cache_.available()) return true;
   if (!live_.empty()) return false;
@@ -167,7 +178,8 @@ void Scheduler::admit(std::shared_ptr<EngineRequest> request) {
   live->tokens = request->generation.prompt;
   live->pages_needed = pages_needed(*request);
   live->sampler = Sampler(request->generation.sampling);
-  live->sequence = cache_.begin(live->tokens, !request->wants_logits);
+  live->lookup = PromptLookup(limits_.draft_tokens_max);
+  live->sequence = cache_.begin(live->tokens, request->work == EngineWork::kGenerate);
   // The logits of the last prompt token are needed: when all is cached, its row is computed once more, stored
   // nowhere.
   live->computed = std::min(live->sequence->tokens(), live->tokens.size() - 1);
@@ -177,7 +189,9 @@ void Scheduler::admit(std::shared_ptr<EngineRequest> request) {
   usage.prefilled_tokens = usage.prompt_tokens - usage.reused_tokens;
   live->request = std::move(request);
   live_.push_back(std::move(live));
-  if (!live_.back()->request->wants_logits) append_forced(*live_.back());
+  Live& added = *live_.back();
+  if (added.request->work == EngineWork::kGenerate) append_forced(added);
+  if (added.complete) finish(added);
 }
 
 // ---- One step ----
@@ -188,7 +202,7 @@ void Scheduler::step() {
   std::erase_if(live_, [](const auto& live) { return live->ended; });
   if (live_.empty()) return;
   build_batch();
-  if (!batch_.tokens.empty()) model_.forward(batch_, logit_rows_);
+  if (!batch_.tokens.empty()) model_.forward(batch_, logit_rows_, hidden_rows_);
   after_forward();
   std::erase_if(live_, [](const auto& live) { return live->ended; });
 }
@@ -196,10 +210,12 @@ void Scheduler::step() {
 void Scheduler::build_batch() {
   batch_ = Batch{};
   logit_rows_.clear();
+  hidden_rows_.clear();
   bool any_decodes = false;
   for (const auto& live : live_) {
     live->rows = 0;
-    live->logit_row = -1;
+    live->output_row = -1;
+    live->draft.clear();
     if (live->decodes()) {
       any_decodes = true;
       add_rows(*live, 1);
@@ -215,34 +231,56 @@ void Scheduler::build_batch() {
   }
 }
 
+// A row of the live sequence that is being added; false: no page is left.
+bool Scheduler::add_row(Live& live, TokenId token, std::size_t position) {
+  std::int32_t slot = -1;
+  if (position >= live.sequence->tokens() && !live.sequence->append(token, slot)) return false;
+  batch_.tokens.push_back(token);
+  batch_.positions.push_back(static_cast<std::int32_t>(position));
+  batch_.slots.push_back(slot);
+  ++live.rows;
+  return true;
+}
+
 void Scheduler::add_rows(Live& live, int rows) {
   BatchSequence sequence;
   sequence.first_row = static_cast<int>(batch_.tokens.size());
   sequence.position = static_cast<int>(live.computed);
   for (int i = 0; i < rows; ++i) {
     const std::size_t position = live.computed + static_cast<std::size_t>(i);
-    std::int32_t slot = -1;
-    if (position >= live.sequence->tokens() && !live.sequence->append(live.tokens[position], slot)) {
+    if (!add_row(live, live.tokens[position], position)) {
       live.out_of_memory =
           true;  // What was appended is computed all the same: others may find it in the cache.
       break;
     }
-    batch_.tokens.push_back(live.tokens[position]);
-    batch_.positions.push_back(static_cast<std::int32_t>(position));
-    batch_.slots.push_back(slot);
-    ++live.rows;
   }
   if (live.rows == 0) return;
+  const bool to_the_end = live.computed + static_cast<std::size_t>(live.rows) == live.tokens.size();
+  const EngineWork work = live.request->work;
+  if (work == EngineWork::kGenerate && to_the_end && live.decodes()) add_draft(live);
   sequence.rows = live.rows;
   sequence.first_page = static_cast<int>(batch_.pages.size());
   batch_.pages.insert(batch_.pages.end(), live.sequence->pages().begin(), live.sequence->pages().end());
   batch_.sequences.push_back(sequence);
-  if (live.request->wants_logits) {
-    live.logit_row = static_cast<int>(logit_rows_.size());
-    for (int i = 0; i < live.rows; ++i) logit_rows_.push_back(sequence.first_row + i);
-  } else if (live.computed + static_cast<std::size_t>(live.rows) == live.tokens.size()) {
-    live.logit_row = static_cast<int>(logit_rows_.size());
-    logit_rows_.push_back(sequence.first_row + live.rows - 1);
+
+  // Whose outputs are wanted: all rows, or the last one and those of a draft.
+  auto& wanted =
+      work == EngineWork::kEmbedLast || work == EngineWork::kEmbedMean ? hidden_rows_ : logit_rows_;
+  const bool all = work == EngineWork::kLogits || work == EngineWork::kEmbedMean;
+  if (!all && !to_the_end) return;
+  live.output_row = static_cast<int>(wanted.size());
+  const int first = all ? 0 : live.rows - 1 - static_cast<int>(live.draft.size());
+  for (int i = first; i < live.rows; ++i) wanted.push_back(sequence.first_row + i);
+}
+
+// Speculation: rows for the tokens that may follow, checked by sample_and_verify().
+void Scheduler::add_draft(Live& live) {
+  const int room = limits_.rows_max - static_cast<int>(batch_.tokens.size() + live_.size());
+  const auto left = static_cast<int>(live.request->generation.tokens_max - live.output.tokens.size());
+  const auto guess = live.lookup.guess(live.tokens, std::min({limits_.draft_tokens_max, room, left - 1}));
+  for (const TokenId token : guess) {
+    if (!add_row(live, token, live.tokens.size() + live.draft.size())) return;
+    live.draft.push_back(token);
   }
 }
 
@@ -250,24 +288,73 @@ void Scheduler::after_forward() {
   const auto vocabulary = static_cast<std::size_t>(model_.shape().vocabulary);
   logits_.resize(logit_rows_.size() * vocabulary);
   backend_.download(model_.logits(), 0, std::as_writable_bytes(std::span(logits_)));
+  hidden_.resize(hidden_rows_.size() * static_cast<std::size_t>(model_.shape().embedding));
+  backend_.download(model_.hidden(), 0, std::as_writable_bytes(std::span(hidden_)));
   for (const auto& live : live_) {
-    live->computed += static_cast<std::size_t>(live->rows);
+    live->computed += static_cast<std::size_t>(live->rows) - live->draft.size();
     if (live->out_of_memory) {
       end(*live, Error(Code::kExhausted, "the KV memory is full", "run fewer generations at once"));
-      continue;
+    } else if (live->output_row >= 0) {
+      if (live->request->work == EngineWork::kGenerate) {
+        sample_and_verify(*live);
+      } else {
+        take_outputs(*live);
+      }
     }
-    if (live->logit_row < 0) continue;
-    const auto first = static_cast<std::size_t>(live->logit_row);
-    if (live->request->wants_logits) {
-      const auto begin = logits_.begin() + static_cast<std::ptrdiff_t>(first * vocabulary);
-      live->all_logits.insert(
-          live->all_logits.end(), begin,
-          begin + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(live->rows) * vocabulary));
-      if (live->computed == live->tokens.size()) finish(*live);
-      continue;
-    }
-    sample(*live, first);
   }
+}
+
+// Logits and embeddings: rows are taken in order, so that chunks make no difference.
+void Scheduler::take_outputs(Live& live) {
+  const bool logits = live.request->work == EngineWork::kLogits;
+  const auto width = static_cast<std::size_t>(logits ? model_.shape().vocabulary : model_.shape().embedding);
+  const bool last = live.request->work == EngineWork::kEmbedLast;
+  const std::size_t rows = last ? 1 : static_cast<std::size_t>(live.rows);
+  const auto from = std::span(logits ? logits_ : hidden_)
+                        .subspan(static_cast<std::size_t>(live.output_row) * width, rows * width);
+  if (logits) {
+    live.values.insert(live.values.end(), from.begin(), from.end());
+  } else {
+    live.pooled.resize(width);
+    for (std::size_t i = 0; i < from.size(); ++i) live.pooled[i % width] += static_cast<double>(from[i]);
+  }
+  if (live.computed < live.tokens.size()) return;
+  if (!logits) {
+    double squares = 0;
+    for (const double value : live.pooled) squares += value * value;
+    const double length = squares > 0 ? std::sqrt(squares) : 1;
+    for (const double value : live.pooled) live.values.push_back(static_cast<float>(value / length));
+  }
+  finish(live);
+}
+
+// Samples from the last known token's logits on, as long as what comes out is what was guessed: then the next
+// token's logits are at hand too. Exactly the tokens that one step each would give, since logits depend on no
+// batch and a draw depends on its position alone.
+void Scheduler::sample_and_verify(Live& live) {
+  const std::size_t base = live.tokens.size();
+  const auto first = static_cast<std::size_t>(live.output_row);
+  std::size_t accepted = 0;
+  while (true) {
+    sample(live, first + accepted);
+    if (live.ended) return;
+    const std::size_t added = live.tokens.size() - base;
+    while (accepted < std::min(added, live.draft.size()) &&
+           live.draft[accepted] == live.tokens[base + accepted]) {
+      ++accepted;
+    }
+    if (live.complete || accepted < added) break;
+  }
+  if (!live.draft.empty()) {
+    live.lookup.learn(static_cast<int>(live.draft.size()), static_cast<int>(accepted));
+    live.output.usage.drafted_tokens += static_cast<std::int64_t>(live.draft.size());
+    live.output.usage.rejected_tokens += static_cast<std::int64_t>(live.draft.size() - accepted);
+    // The last token of a generation is left uncomputed, guessed or not: what a turn prefills depends on no
+    // guess.
+    live.computed = std::min(live.computed + accepted, live.tokens.size() - 1);
+    live.sequence->truncate(live.computed);
+  }
+  if (live.complete) finish(live);
 }
 
 void Scheduler::sample(Live& live, std::size_t logit_row) {
@@ -279,7 +366,8 @@ void Scheduler::sample(Live& live, std::size_t logit_row) {
   const Generation& generation = live.request->generation;
   if (live.output.tokens.size() >= generation.tokens_max) {
     live.output.length = true;
-    return finish(live);
+    live.complete = true;
+    return;
   }
   const auto vocabulary = static_cast<std::size_t>(model_.shape().vocabulary);
   const bool masked = generation.constraint && generation.constraint->mask(mask_);
@@ -304,7 +392,7 @@ bool Scheduler::append(Live& live, TokenId token, bool forced) {
                     (generation.constraint && generation.constraint->finished());
   if (ends || live.output.tokens.size() >= generation.tokens_max) {
     live.output.length = !ends;
-    finish(live);
+    live.complete = true;
     return false;
   }
   return true;
@@ -330,7 +418,7 @@ void Scheduler::finish(Live& live) {
   live.ended = true;
   if (live.prefilled) live.output.usage.decode_ms = milliseconds(Steady::now() - live.first_logits);
   live.sequence.reset();
-  live.request->complete(EngineOutcome{std::move(live.output), std::move(live.all_logits)});
+  live.request->complete(EngineOutcome{std::move(live.output), std::move(live.values)});
 }
 
 void Scheduler::end(Live& live, Error error) {

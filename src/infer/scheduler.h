@@ -16,16 +16,23 @@
 
 namespace tsukai::infer {
 
+enum class EngineWork {
+  kGenerate,
+  kLogits,     // of every prompt position; nothing is generated
+  kEmbedLast,  // Pooling::kLast
+  kEmbedMean,
+};
+
 struct EngineOutcome {
   EngineOutput output;
-  std::vector<float> logits;  // [tokens, vocabulary] when wanted
+  std::vector<float> values;  // logits [tokens, vocabulary], or the embedding [embedding width]
 };
 
 // What a caller waits for. Shared by the caller's thread (which may only set `cancelled`) and the engine
 // thread.
 struct EngineRequest {
   Generation generation;
-  bool wants_logits = false;  // of every prompt position; nothing is generated
+  EngineWork work = EngineWork::kGenerate;
   std::atomic<bool> cancelled{false};
   std::function<void(Result<EngineOutcome>)> complete;  // called once, on the engine thread
 };
@@ -34,8 +41,9 @@ class Scheduler {
  public:
   struct Limits {
     std::size_t context = 0;
-    int rows_max = 0;    // of one step
-    int chunk_rows = 0;  // of one sequence's prefill in one step while others decode
+    int rows_max = 0;          // of one step
+    int chunk_rows = 0;        // of one sequence's prefill in one step while others decode
+    int draft_tokens_max = 0;  // guessed in one step
   };
   static constexpr std::size_t kLiveMax = 64;       // generations computed together
   static constexpr std::size_t kWaitingMax = 4096;  // generations that wait for a place or for memory
@@ -63,7 +71,11 @@ class Scheduler {
 
   void build_batch();
   void add_rows(Live& live, int rows);
+  void add_draft(Live& live);
+  bool add_row(Live& live, TokenId token, std::size_t position);
   void after_forward();
+  void take_outputs(Live& live);
+  void sample_and_verify(Live& live);
   void sample(Live& live, std::size_t logit_row);
   bool append(Live& live, TokenId token, bool forced);  // false: the generation is complete
   void append_forced(Live& live);
@@ -77,8 +89,8 @@ class Scheduler {
   std::deque<std::shared_ptr<EngineRequest>> waiting_;
   std::vector<std::unique_ptr<Live>> live_;
   Batch batch_;
-  std::vector<std::int32_t> logit_rows_;
-  std::vector<float> logits_;
+  std::vector<std::int32_t> logit_rows_, hidden_rows_;
+  std::vector<float> logits_, hidden_;
   TokenMask mask_;
 };
 

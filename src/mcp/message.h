@@ -30,6 +30,8 @@ struct RpcError {
   int code = kInternalError;
   std::string message;
   JsonValue data;  // null: absent
+  // The request itself was not acceptable, so that no handler saw it: over HTTP the status is 400.
+  bool refused = false;
 };
 
 enum class MessageKind {

@@ -4,7 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/http_server.h"
 #include "base/log.h"
+#include "base/random.h"
+#include "mcp/http_endpoint.h"
 #include "mcp/server_connection.h"
 #include "mcp/server_registry.h"
 #include "mcp/wire.h"
@@ -12,9 +15,31 @@
 namespace tsukai::mcp {
 namespace {
 
+Json resource_definition(const Resource& resource, const char* uri_key) {
+  Json out = {{uri_key, resource.uri}, {"name", resource.name}};
+  if (!resource.title.empty()) out["title"] = resource.title;
+  if (!resource.description.empty()) out["description"] = resource.description;
+  if (!resource.mime_type.empty()) out["mimeType"] = resource.mime_type;
+  return out;
+}
+
+Json prompt_definition(const Prompt& prompt) {
+  Json out = {{"name", prompt.name}};
+  if (!prompt.title.empty()) out["title"] = prompt.title;
+  if (!prompt.description.empty()) out["description"] = prompt.description;
+  for (const auto& argument : prompt.arguments) {
+    out["arguments"].push_back(
+        {{"name", argument.name}, {"description", argument.description}, {"required", argument.required}});
+  }
+  return out;
+}
+
 class LibraryServer : public Server {
  public:
-  explicit LibraryServer(ServerOptions options) { registry_.options = std::move(options); }
+  // The key of requestStates lives as long as the server: states do not outlive it.
+  explicit LibraryServer(ServerOptions options) : registry_(random_id(52)) {
+    registry_.options = std::move(options);
+  }
 
   void add_tool(Tool tool, ToolHandler handler) override {
     TSUKAI_CHECK(!tool.name.empty() && registry_.tool(tool.name) == nullptr,
@@ -22,14 +47,36 @@ class LibraryServer : public Server {
     if (tool.input_schema.is_null()) tool.input_schema = Json{{"type", "object"}};
     auto input = JsonSchema::compile(*tool.input_schema);
     TSUKAI_CHECK(input.has_value(), tool.name + ": inputSchema: " + input.error().text());
-    RegisteredTool entry{tool.name, to_json(tool),     tool.input_schema, *std::move(input),
-                         {},        std::move(handler)};
+    auto headers = param_headers(*tool.input_schema);
+    TSUKAI_CHECK(headers.has_value(), tool.name + ": inputSchema: " + headers.error().text());
+    RegisteredTool entry{tool.name, to_json(tool),      tool.input_schema,  *std::move(input),
+                         {},        std::move(handler), *std::move(headers)};
     if (tool.output_schema) {
       auto output = JsonSchema::compile(**tool.output_schema);
       TSUKAI_CHECK(output.has_value(), tool.name + ": outputSchema: " + output.error().text());
       entry.output = *std::move(output);
     }
     registry_.tools.push_back(std::move(entry));
+  }
+
+  void add_resource(Resource resource, ResourceHandler handler) override {
+    registry_.resources.push_back({resource.uri, resource_definition(resource, "uri"), std::move(handler)});
+  }
+  void add_resource_template(Resource resource, ResourceHandler handler) override {
+    registry_.templates.push_back(
+        {resource.uri, resource_definition(resource, "uriTemplate"), std::move(handler)});
+  }
+  void add_prompt(Prompt prompt, PromptHandler handler) override {
+    TSUKAI_CHECK(registry_.prompt(prompt.name) == nullptr, "prompt " + prompt.name + " is already there");
+    registry_.prompts.push_back({prompt, prompt_definition(prompt), std::move(handler)});
+  }
+  void set_completion(CompletionHandler handler) override { registry_.completion = std::move(handler); }
+
+  void announce_tools_changed() override { announce(Change::kTools); }
+  void announce_resources_changed() override { announce(Change::kResources); }
+  void announce_prompts_changed() override { announce(Change::kPrompts); }
+  void announce_resource_updated(std::string uri) override {
+    for (auto* connection : registry_.connections) connection->announce_updated(uri);
   }
 
   Task<void> serve_stdio() override {
@@ -44,6 +91,7 @@ class LibraryServer : public Server {
       if (auto sent = transport->send(print_message(message)); !sent)
         log_debug("answer lost: {}", sent.error().text());
     };
+    connection.set_announcements(outlet);
     Result<void> outcome;
     while (true) {
       auto text = co_await transport->receive();
@@ -55,6 +103,7 @@ class LibraryServer : public Server {
       if ((*text)->find_first_not_of(" \t") == std::string::npos) continue;
       connection.deliver(**text, outlet);
     }
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     if (outcome)
       co_await connection.finish();
     else
@@ -63,7 +112,26 @@ class LibraryServer : public Server {
     co_return outcome;
   }
 
+  Task<void> serve_http(HttpServeOptions options) override {
+    auto executor = co_await asio::this_coro::executor;
+    HttpEndpoint endpoint(registry_, options, executor);
+    HttpServerOptions http{options.address, options.port, kMessageBytesMax, 256};
+    TSUKAI_CO_TRY(auto server, HttpServer::listen(executor, http, [&endpoint](HttpExchange& exchange) {
+                    return endpoint.handle(exchange);
+                  }));
+    if (options.on_listening) options.on_listening(server->port());
+    TSUKAI_CHECK(!co_await sleep_for(std::chrono::hours(24 * 36500)), "a century has passed");
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await endpoint.close();
+    co_await server->close();
+    co_return Result<void>();
+  }
+
  private:
+  void announce(Change change) {
+    for (auto* connection : registry_.connections) connection->announce(change);
+  }
+
   Registry registry_;
 };
 

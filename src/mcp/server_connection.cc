@@ -5,71 +5,80 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "mcp/server_run.h"
 #include "mcp/version.h"
 #include "mcp/wire.h"
 
 namespace tsukai::mcp {
 
-// One incoming request, its era settled.
-struct ServerConnection::Request {
-  JsonValue id;
-  std::string method;
-  JsonValue params;  // An object.
-  Outlet outlet;
-  bool modern = false;
-  const ServerOptions* options = nullptr;
+// An open subscriptions/listen.
+struct ServerConnection::Subscription {
+  ServerRequest request;
+  std::set<Change> changes;
+  std::set<std::string> uris;
 
-  void answer(Json value) const {
-    if (modern) {
-      if (!value.contains("resultType")) value["resultType"] = "complete";
-      value["_meta"][std::string(kMetaServerInfo)] = to_json(options->implementation);
-    }
-    outlet(result(id, std::move(value)));
-  }
-  // Lists of a server whose tools never change while it runs: still re-read now and then, as servers are
-  // restarted.
-  void answer_cacheable(Json value) const {
-    if (modern) {
-      value["ttlMs"] = 60'000;
-      value["cacheScope"] = "public";
-    }
-    answer(std::move(value));
-  }
-  void refuse(int code, std::string message, JsonValue data = {}) const {
-    outlet(failure(id, {code, std::move(message), std::move(data)}));
+  void send(const char* method, Json params) const {
+    params["_meta"][std::string(kMetaSubscriptionId)] = *request.id;
+    request.outlet(notification(method, std::move(params)));
   }
 };
 
-// One tools/call in flight.
-struct ServerConnection::Call : CallContext {
-  Request request;
-  const RegisteredTool* tool = nullptr;
-  Json arguments;
-  JsonValue token;  // null: the client asked for no progress.
-  double done_last = -1;
-  bool is_cancelled = false;
-  Gate::Child task;
+namespace {
 
-  // The specification wants `progress` to grow with each notification; what does not is dropped.
-  void progress(double done, double total, std::string message) override {
-    if (token.is_null() || is_cancelled || done <= done_last) return;
-    done_last = done;
-    Json params = {{"progressToken", *token}, {"progress", done}};
-    if (total > 0) params["total"] = total;
-    if (!message.empty()) params["message"] = std::move(message);
-    request.outlet(notification("notifications/progress", std::move(params)));
+const char* method_of(Change change) {
+  switch (change) {
+    case Change::kTools:
+      return "notifications/tools/list_changed";
+    case Change::kResources:
+      return "notifications/resources/list_changed";
+    case Change::kPrompts:
+      return "notifications/prompts/list_changed";
   }
-  bool cancelled() const override { return is_cancelled; }
-};
+  return "";
+}
 
-ServerConnection::ServerConnection(const Registry& registry, asio::any_io_executor executor)
-    : registry_(registry), calls_(std::move(executor)) {}
-ServerConnection::~ServerConnection() = default;
+}  // namespace
 
-asio::awaitable<void> ServerConnection::finish() { co_await calls_.drained(); }
+ServerConnection::ServerConnection(Registry& registry, asio::any_io_executor executor)
+    : registry_(registry),
+      calls_(executor),
+      peer_(executor,
+            [](const Message&) -> Result<void> { return fail(Code::kTransport, "no stream to the client"); }),
+      capabilities_(Json::object()) {
+  registry_.connections.insert(this);
+}
+ServerConnection::~ServerConnection() { registry_.connections.erase(this); }
+
+asio::awaitable<void> ServerConnection::finish() {
+  for (const auto& [id, subscription] : listens_) {
+    subscription.request.answer(
+        Json{{"_meta", {{std::string(kMetaSubscriptionId), *subscription.request.id}}}});
+  }
+  listens_.clear();
+  peer_.break_off(Error(Code::kTransport, "the client has ended the connection"));
+  co_await calls_.drained();
+}
+
 asio::awaitable<void> ServerConnection::abort() {
   for (auto& [id, call] : in_flight_) call->is_cancelled = true;
+  listens_.clear();
+  peer_.break_off(Error(Code::kCancelled, "the connection was given up"));
   co_await calls_.close();
+}
+
+void ServerConnection::announce(Change change) {
+  if (!version_.empty() && announcements_) announcements_(notification(method_of(change), {}));
+  for (const auto& [id, subscription] : listens_) {
+    if (subscription.changes.contains(change)) subscription.send(method_of(change), Json::object());
+  }
+}
+
+void ServerConnection::announce_updated(const std::string& uri) {
+  constexpr auto kMethod = "notifications/resources/updated";
+  if (announcements_ && subscribed_.contains(uri)) announcements_(notification(kMethod, Json{{"uri", uri}}));
+  for (const auto& [id, subscription] : listens_) {
+    if (subscription.uris.contains(uri)) subscription.send(kMethod, Json{{"uri", uri}});
+  }
 }
 
 void ServerConnection::deliver(const std::string& text, Outlet outlet) {
@@ -87,111 +96,251 @@ void ServerConnection::deliver(const std::string& text, Outlet outlet) {
 }
 
 void ServerConnection::deliver(Message message, Outlet outlet) {
-  switch (message.kind) {
-    case MessageKind::kRequest:
-      return handle_request(std::move(message), std::move(outlet));
-    case MessageKind::kNotification:
-      return handle_notification(message);
-    case MessageKind::kResult:
-    case MessageKind::kError:
-      log_debug("an answer to nothing was asked: {}", print_message(message));
-      return;
-  }
+  if (message.kind == MessageKind::kRequest)
+    handle_request(std::move(message), std::move(outlet));
+  else if (message.kind == MessageKind::kNotification)
+    handle_notification(message);
+  else
+    peer_.deliver(message);
 }
 
 void ServerConnection::handle_request(Message message, Outlet outlet) {
-  Request request{
+  ServerRequest request{
       message.id,        message.method, message.body.is_null() ? JsonValue(Json::object()) : message.body,
-      std::move(outlet), false,          &registry_.options};
-  const Json* meta = find(*request.params, "_meta");
-  const Json* version = meta != nullptr ? find(*meta, kMetaVersion) : nullptr;
-  request.modern = version != nullptr;
-
-  if (request.modern) {
-    if (!version->is_string())
-      return request.refuse(kInvalidParams, fmt::format("_meta \"{}\" must be a string", kMetaVersion));
-    if (*version != kModernVersion) {
-      Json data = {{"supported", Json::array({std::string(kModernVersion)})}, {"requested", *version}};
-      return request.refuse(kUnsupportedVersion,
-                            fmt::format("protocol version {} is not supported", version->get<std::string>()),
-                            data);
-    }
-    const Json* capabilities = find(*meta, kMetaClientCapabilities);
-    if (capabilities == nullptr || !capabilities->is_object()) {
-      return request.refuse(kInvalidParams,
-                            fmt::format("params._meta needs \"{}\", an object", kMetaClientCapabilities));
-    }
-    if (request.method == "server/discover") return discover(request);
-  } else {
-    if (request.method == "initialize") return initialize(request);
-    if (request.method == "ping") return request.answer(Json::object());
-    if (version_.empty()) {
-      return request.refuse(kInvalidParams,
-                            fmt::format("{} came before initialize; a client of {} sends params._meta "
-                                        "\"{}\" with every request instead",
-                                        request.method, kModernVersion, kMetaVersion));
-    }
+      std::move(outlet), false,          &registry_};
+  if (const Json* meta = find(*request.params, "_meta");
+      meta != nullptr && find(*meta, kMetaVersion) != nullptr) {
+    request.modern = true;
+    if (handle_stateless(request)) return;
+    const auto level = string_at(*meta, kMetaLogLevel);
+    const int from = level.empty() ? 8 : log_severity(level);
+    if (from < 0) return request.reject(kInvalidParams, "no such log level: " + level);
+    return dispatch(std::move(request), *find(*meta, kMetaClientCapabilities), from);
   }
-  if (request.method == "tools/list") return list_tools(request);
-  if (request.method == "tools/call") return call_tool(std::move(request));
-  request.refuse(kMethodNotFound, "method not found: " + request.method);
+  dispatch_legacy(std::move(request));
+}
+
+// Checks what every request of 2026-07-28 carries; true when the request has been answered by that.
+bool ServerConnection::handle_stateless(const ServerRequest& request) {
+  const Json& meta = *find(*request.params, "_meta");
+  const Json& version = *find(meta, kMetaVersion);
+  if (!version.is_string()) {
+    request.reject(kInvalidParams, fmt::format("_meta \"{}\" must be a string", kMetaVersion));
+    return true;
+  }
+  if (version != kModernVersion) {
+    request.reject(kUnsupportedVersion,
+                   fmt::format("protocol version {} is not supported", version.get<std::string>()),
+                   Json{{"supported", Json::array({std::string(kModernVersion)})}, {"requested", version}});
+    return true;
+  }
+  const Json* capabilities = find(meta, kMetaClientCapabilities);
+  if (capabilities == nullptr || !capabilities->is_object()) {
+    request.reject(kInvalidParams,
+                   fmt::format("params._meta needs \"{}\", an object", kMetaClientCapabilities));
+    return true;
+  }
+  if (request.method == "server/discover") {
+    Json answer = {{"supportedVersions", Json::array({std::string(kModernVersion)})},
+                   {"capabilities", registry_.capabilities()}};
+    if (!registry_.options.instructions.empty()) answer["instructions"] = registry_.options.instructions;
+    request.answer_cacheable(std::move(answer));
+    return true;
+  }
+  if (request.method == "subscriptions/listen") {
+    listen(request);
+    return true;
+  }
+  return false;
+}
+
+void ServerConnection::dispatch_legacy(ServerRequest request) {
+  const auto& method = request.method;
+  if (method == "initialize") return initialize(request);
+  if (method == "ping") return request.answer(Json::object());
+  if (version_.empty()) {
+    return request.reject(
+        kInvalidParams,
+        fmt::format("{} came before initialize; a client of {} sends params._meta \"{}\" with every "
+                    "request instead",
+                    method, kModernVersion, kMetaVersion));
+  }
+  if (method == "logging/setLevel" && registry_.options.logging) {
+    const auto level = string_at(*request.params, "level");
+    if (log_severity(level) < 0) return request.refuse(kInvalidParams, "no such log level: " + level);
+    log_from_ = log_severity(level);
+    return request.answer(Json::object());
+  }
+  if ((method == "resources/subscribe" || method == "resources/unsubscribe") && registry_.options.changes) {
+    const auto uri = string_at(*request.params, "uri");
+    if (uri.empty()) return request.refuse(kInvalidParams, method + " needs a uri");
+    if (method == "resources/unsubscribe")
+      subscribed_.erase(uri);
+    else if (subscribed_.size() < kSubscriptionsMax)
+      subscribed_.insert(uri);
+    else
+      return request.refuse(kInternalError,
+                            fmt::format("{} resources are subscribed to already", kSubscriptionsMax));
+    return request.answer(Json::object());
+  }
+  dispatch(std::move(request), capabilities_, log_from_);
+}
+
+// What both eras have in common.
+void ServerConnection::dispatch(ServerRequest request, JsonValue capabilities, int log_from) {
+  const auto& method = request.method;
+  const auto name = string_at(*request.params, "name");
+  if (method == "tools/list" && !registry_.tools.empty()) return list(request);
+  const bool resources = !registry_.resources.empty() || !registry_.templates.empty();
+  if ((method == "resources/list" || method == "resources/templates/list") && resources) return list(request);
+  if (method == "prompts/list" && !registry_.prompts.empty()) return list(request);
+  if (method == "completion/complete" && registry_.completion) return complete(std::move(request));
+
+  if (method == "tools/call" && !registry_.tools.empty()) {
+    if (registry_.tool(name) == nullptr)
+      return request.refuse(kInvalidParams, fmt::format("unknown tool: {}", name));
+    const Json* arguments = find(*request.params, "arguments");
+    if (arguments != nullptr && !arguments->is_object()) {
+      return request.refuse(kInvalidParams,
+                            fmt::format("arguments must be an object, not {}", arguments->type_name()));
+    }
+  } else if (method == "prompts/get" && !registry_.prompts.empty()) {
+    if (registry_.prompt(name) == nullptr)
+      return request.refuse(kInvalidParams, fmt::format("unknown prompt: {}", name));
+  } else if (!(method == "resources/read" && resources)) {
+    return request.refuse(kMethodNotFound, "method not found: " + method);
+  }
+  start(std::make_shared<ServerCall>(std::move(request), std::move(capabilities), log_from, &peer_));
 }
 
 void ServerConnection::handle_notification(const Message& message) {
+  if (message.method == "notifications/progress") {
+    peer_.deliver(message);
+    return;
+  }
   if (message.method != "notifications/cancelled") return;
   const Json* id = find(*message.body, "requestId");
   if (id == nullptr) return;
+  listens_.erase(print_json(*id));
   auto it = in_flight_.find(print_json(*id));
   if (it == in_flight_.end()) return;  // Already answered: the two crossed on the way.
-  it->second->is_cancelled = true;
-  it->second->task.cancel();
+  const auto call = it->second;
+  call->is_cancelled = true;
+  call->task.cancel();
 }
 
-void ServerConnection::initialize(const Request& request) {
+void ServerConnection::initialize(const ServerRequest& request) {
   const auto asked = string_at(*request.params, "protocolVersion");
   if (asked.empty()) return request.refuse(kInvalidParams, "initialize needs protocolVersion");
   version_ = is_legacy(asked) ? asked : std::string(kLatestLegacy);
+  if (const Json* capabilities = find(*request.params, "capabilities");
+      capabilities && capabilities->is_object()) {
+    capabilities_ = *capabilities;
+  }
   Json answer = {{"protocolVersion", version_},
-                 {"capabilities", {{"tools", Json::object()}}},
+                 {"capabilities", registry_.capabilities()},
                  {"serverInfo", to_json(registry_.options.implementation)}};
   if (!registry_.options.instructions.empty()) answer["instructions"] = registry_.options.instructions;
   request.answer(std::move(answer));
 }
 
-void ServerConnection::discover(const Request& request) {
-  Json answer = {{"supportedVersions", Json::array({std::string(kModernVersion)})},
-                 {"capabilities", {{"tools", Json::object()}}}};
-  if (!registry_.options.instructions.empty()) answer["instructions"] = registry_.options.instructions;
-  request.answer_cacheable(std::move(answer));
-}
-
-void ServerConnection::list_tools(const Request& request) {
+void ServerConnection::list(const ServerRequest& request) {
+  const auto& method = request.method;
+  const Json* cursor = find(*request.params, "cursor");
+  if (cursor != nullptr && cursor->is_null()) cursor = nullptr;
+  Json answer = Json::object();
+  if (method != "tools/list") {
+    if (cursor != nullptr) return request.refuse(kInvalidParams, "no such cursor: " + print_json(*cursor));
+    Json entries = Json::array();
+    if (method == "prompts/list") {
+      for (const auto& prompt : registry_.prompts) entries.push_back(*prompt.definition);
+      answer["prompts"] = std::move(entries);
+    } else {
+      const bool templates = method == "resources/templates/list";
+      for (const auto& resource : templates ? registry_.templates : registry_.resources) {
+        entries.push_back(*resource.definition);
+      }
+      answer[templates ? "resourceTemplates" : "resources"] = std::move(entries);
+    }
+    return request.answer_cacheable(std::move(answer));
+  }
+  const auto& tools = registry_.tools;
   std::size_t start = 0;
-  if (const Json* cursor = find(*request.params, "cursor"); cursor != nullptr && !cursor->is_null()) {
+  if (cursor != nullptr) {
     // A cursor is the name of the first tool of its page: it stays right when the server has been restarted.
-    const auto name = cursor->is_string() ? cursor->get<std::string>() : std::string();
-    while (start < registry_.tools.size() && registry_.tools[start].name != name) ++start;
-    if (start == registry_.tools.size())
+    while (start < tools.size() && *cursor != tools[start].name) ++start;
+    if (start == tools.size())
       return request.refuse(kInvalidParams, "no such cursor: " + print_json(*cursor));
   }
   const std::size_t page = registry_.options.page_tools;
-  const std::size_t end = page == 0 ? registry_.tools.size() : std::min(registry_.tools.size(), start + page);
-  Json tools = Json::array();
-  for (std::size_t i = start; i < end; ++i) tools.push_back(*registry_.tools[i].definition);
-  Json answer = {{"tools", std::move(tools)}};
-  if (end < registry_.tools.size()) answer["nextCursor"] = registry_.tools[end].name;
+  const std::size_t end = page == 0 ? tools.size() : std::min(tools.size(), start + page);
+  Json entries = Json::array();
+  for (std::size_t i = start; i < end; ++i) entries.push_back(*tools[i].definition);
+  answer["tools"] = std::move(entries);
+  if (end < tools.size()) answer["nextCursor"] = tools[end].name;
   request.answer_cacheable(std::move(answer));
 }
 
-void ServerConnection::call_tool(Request request) {
-  const auto name = string_at(*request.params, "name");
-  const RegisteredTool* tool = registry_.tool(name);
-  if (tool == nullptr) return request.refuse(kInvalidParams, fmt::format("unknown tool: {}", name));
-  const Json* arguments = find(*request.params, "arguments");
-  if (arguments != nullptr && !arguments->is_object()) {
-    return request.refuse(kInvalidParams,
-                          fmt::format("arguments must be an object, not {}", arguments->type_name()));
+void ServerConnection::listen(const ServerRequest& request) {
+  if (!registry_.options.changes)
+    return request.refuse(kMethodNotFound, "nothing of this server changes while it runs");
+  const Json* wanted = find(*request.params, "notifications");
+  if (wanted == nullptr || !wanted->is_object())
+    return request.reject(kInvalidParams, "params.notifications must be an object");
+  if (listens_.size() >= kCallsInFlightMax || listens_.contains(request.id.print())) {
+    return request.refuse(kInvalidRequest, "too many subscriptions, or one with this id is open already");
   }
+  Subscription subscription{request, {}, {}};
+  Json agreed = Json::object();
+  const auto agree = [&](const char* key, Change change, bool offered) {
+    if (!offered || !bool_at(*wanted, key)) return;
+    subscription.changes.insert(change);
+    agreed[key] = true;
+  };
+  const bool resources = !registry_.resources.empty() || !registry_.templates.empty();
+  agree("toolsListChanged", Change::kTools, !registry_.tools.empty());
+  agree("promptsListChanged", Change::kPrompts, !registry_.prompts.empty());
+  agree("resourcesListChanged", Change::kResources, resources);
+  if (const Json* uris = find(*wanted, "resourceSubscriptions");
+      uris != nullptr && uris->is_array() && resources) {
+    for (const auto& uri : *uris) {
+      if (uri.is_string() && subscription.uris.size() < kSubscriptionsMax)
+        subscription.uris.insert(uri.get<std::string>());
+    }
+    agreed["resourceSubscriptions"] = subscription.uris;
+  }
+  subscription.send("notifications/subscriptions/acknowledged", Json{{"notifications", std::move(agreed)}});
+  listens_.emplace(request.id.print(), std::move(subscription));
+}
+
+void ServerConnection::complete(ServerRequest request) {
+  const Json* argument = find(*request.params, "argument");
+  if (find(*request.params, "ref") == nullptr || argument == nullptr ||
+      string_at(*argument, "name").empty()) {
+    return request.refuse(kInvalidParams, "completion/complete needs ref and argument.name");
+  }
+  calls_.spawn(run_completion(std::move(request)));
+}
+
+Task<void> ServerConnection::run_completion(ServerRequest request) {
+  constexpr std::size_t kValuesMax = 100;  // The specification's own limit.
+  const Json& argument = *find(*request.params, "argument");
+  auto values = co_await registry_.completion(*find(*request.params, "ref"), string_at(argument, "name"),
+                                              string_at(argument, "value"));
+  if (!values) {
+    request.refuse(values.error().code() == Code::kNotFound ? kInvalidParams : kInternalError,
+                   values.error().text());
+    co_return Result<void>();
+  }
+  const auto total = values->size();
+  if (total > kValuesMax) values->resize(kValuesMax);
+  request.answer(
+      Json{{"completion", {{"values", *values}, {"total", total}, {"hasMore", total > kValuesMax}}}});
+  co_return Result<void>();
+}
+
+void ServerConnection::start(std::shared_ptr<ServerCall> call) {
+  const auto& request = call->request;
   const auto key = request.id.print();
   if (in_flight_.contains(key)) {
     return request.refuse(kInvalidRequest, fmt::format("a request with id {} is still in flight", key));
@@ -200,59 +349,19 @@ void ServerConnection::call_tool(Request request) {
     return request.refuse(kInternalError,
                           fmt::format("{} calls are in flight; wait for one to end", kCallsInFlightMax));
   }
-  auto call = std::make_shared<Call>();
-  call->tool = tool;
-  call->arguments = arguments != nullptr ? *arguments : Json::object();
-  if (const Json* meta = find(*request.params, "_meta")) {
-    if (const Json* token = find(*meta, "progressToken")) call->token = *token;
-  }
-  call->request = std::move(request);
+  if (auto wrong = call->take_responses()) return request.reject(wrong->code, wrong->message);
   in_flight_.emplace(key, call);
-  if (!calls_.spawn(run_call(call), call->task)) in_flight_.erase(key);
+  if (!calls_.spawn(run(call), call->task)) in_flight_.erase(key);
 }
 
-// What a handler throws stays here: a mistake in one tool must not end the others' connection.
-Task<ToolOutput> ServerConnection::run_handler(std::shared_ptr<Call> call) {
-  try {
-    co_return co_await call->tool->handler(std::move(call->arguments), *call);
-  } catch (const std::exception& error) {
-    if (call->is_cancelled) co_return fail(Code::kCancelled, "cancelled");
-    log_error("tool {} threw: {}", call->tool->name, error.what());
-    co_return fail(Code::kInternal, fmt::format("{} failed inside: {}", call->tool->name, error.what()));
-  }
-}
-
-Task<void> ServerConnection::run_call(std::shared_ptr<Call> call) {
-  const auto error_result = [](std::string text) {
-    return Json{{"content", Json::array({{{"type", "text"}, {"text", std::move(text)}}})}, {"isError", true}};
-  };
-  Json answer;
-  if (auto problem = explain_arguments(*call->tool, call->arguments); !problem.empty()) {
-    answer = error_result(std::move(problem));
-  } else {
-    auto output = co_await run_handler(call);
-    if (!output) {
-      answer = error_result(output.error().text());
-    } else {
-      const bool structured = !output->structured.is_null();
-      const auto wrong = structured && call->tool->output ? call->tool->output->check(*output->structured, 3)
-                                                          : std::vector<std::string>();
-      if (!wrong.empty()) {
-        log_error("tool {} broke its own outputSchema: {}", call->tool->name, wrong.front());
-        answer = error_result(fmt::format("{} made an invalid result ({}); this is a bug of the server",
-                                          call->tool->name, wrong.front()));
-      } else {
-        std::string text = output->text.empty() && structured ? output->structured.print() : output->text;
-        answer = {{"content", Json::array({{{"type", "text"}, {"text", std::move(text)}}})}};
-        // Until 2025-11-25 structuredContent is an object; other values stand in the text alone.
-        if (structured && (call->request.modern || output->structured->is_object())) {
-          answer["structuredContent"] = *output->structured;
-        }
-      }
-    }
-  }
+Task<void> ServerConnection::run(std::shared_ptr<ServerCall> call) {
+  auto answer = co_await run_handler(call);
   in_flight_.erase(call->request.id.print());
-  if (!call->is_cancelled) call->request.answer(std::move(answer));
+  if (call->is_cancelled) co_return Result<void>();
+  if (answer)
+    call->request.answer(**answer);
+  else
+    call->request.outlet(failure(call->request.id, std::move(answer).error()));
   co_return Result<void>();
 }
 

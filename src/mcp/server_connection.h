@@ -1,55 +1,71 @@
 // One client of a server: what was negotiated with it, and its calls in flight.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/gate.h"
-#include "mcp/message.h"
-#include "mcp/server_registry.h"
+#include "mcp/server_call.h"
 
 namespace tsukai::mcp {
 
-// Takes the messages that belong to one incoming message: its answer, and notifications before it.
-using Outlet = std::function<void(Message)>;
+enum class Change { kTools, kResources, kPrompts };
 
-// Pure of transport: texts go in, messages come out through outlets. Lives on one executor's thread.
+// Pure of transport: messages go in, messages come out through outlets. Lives on one executor's thread.
 // REQUIRES: finish() or abort() has been awaited before destruction.
 class ServerConnection {
  public:
   static constexpr std::size_t kCallsInFlightMax = 1024;
+  static constexpr std::size_t kSubscriptionsMax = 10'000;
 
-  ServerConnection(const Registry& registry, asio::any_io_executor executor);
+  ServerConnection(Registry& registry, asio::any_io_executor executor);
   ~ServerConnection();
 
   // Handles one text (a message, or a batch). Answers may come at once or later.
   void deliver(const std::string& text, Outlet outlet);
   void deliver(Message message, Outlet outlet);
+  // Where announcements go (legacy); none before it is set.
+  void set_announcements(Outlet outlet) { announcements_ = std::move(outlet); }
 
-  // Resumes when the calls in flight have been answered.
+  void announce(Change change);
+  void announce_updated(const std::string& uri);
+
+  // What initialize settled; empty before it.
+  const std::string& version() const { return version_; }
+
+  // Resumes when the calls in flight have been answered; subscriptions end.
   asio::awaitable<void> finish();
   // Cancels the calls in flight and resumes when they have ended.
   asio::awaitable<void> abort();
 
  private:
-  struct Call;
-  struct Request;
+  struct Subscription;
 
   void handle_request(Message message, Outlet outlet);
   void handle_notification(const Message& message);
-  void initialize(const Request& request);
-  void discover(const Request& request);
-  void list_tools(const Request& request);
-  void call_tool(Request request);
-  Task<ToolOutput> run_handler(std::shared_ptr<Call> call);
-  Task<void> run_call(std::shared_ptr<Call> call);
+  bool handle_stateless(const ServerRequest& request);
+  void dispatch(ServerRequest request, JsonValue capabilities, int log_from);
+  void dispatch_legacy(ServerRequest request);
+  void initialize(const ServerRequest& request);
+  void list(const ServerRequest& request);
+  void listen(const ServerRequest& request);
+  void complete(ServerRequest request);
+  void start(std::shared_ptr<ServerCall> call);
+  Task<void> run(std::shared_ptr<ServerCall> call);
+  Task<void> run_completion(ServerRequest request);
 
-  const Registry& registry_;
+  Registry& registry_;
   Gate calls_;
-  std::map<std::string, std::shared_ptr<Call>> in_flight_;  // By printed id.
-  std::string version_;                                     // What initialize settled; empty before it.
+  Session peer_;                                                  // Our requests to the client (legacy).
+  std::map<std::string, std::shared_ptr<ServerCall>> in_flight_;  // By printed id.
+  std::map<std::string, Subscription> listens_;                   // By printed id; modern.
+  std::set<std::string> subscribed_;                              // Resource URIs; legacy.
+  Outlet announcements_;
+  std::string version_;
+  JsonValue capabilities_;
+  int log_from_ = 1;
 };
 
 }  // namespace tsukai::mcp

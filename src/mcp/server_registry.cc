@@ -37,6 +37,72 @@ const RegisteredTool* Registry::tool(std::string_view name) const {
   return nullptr;
 }
 
+const RegisteredPrompt* Registry::prompt(std::string_view name) const {
+  for (const auto& prompt : prompts) {
+    if (prompt.prompt.name == name) return &prompt;
+  }
+  return nullptr;
+}
+
+const RegisteredResource* Registry::resource(const std::string& uri,
+                                             std::map<std::string, std::string>& variables) const {
+  for (const auto& resource : resources) {
+    if (resource.uri == uri) return &resource;
+  }
+  for (const auto& pattern : templates) {
+    if (auto match = match_uri_template(pattern.uri, uri)) {
+      variables = *std::move(match);
+      return &pattern;
+    }
+  }
+  return nullptr;
+}
+
+Json Registry::capabilities() const {
+  const auto changing = [&] { return options.changes ? Json{{"listChanged", true}} : Json::object(); };
+  Json out = Json::object();
+  if (!tools.empty()) out["tools"] = changing();
+  if (!prompts.empty()) out["prompts"] = changing();
+  if (!resources.empty() || !templates.empty()) {
+    out["resources"] = changing();
+    if (options.changes) out["resources"]["subscribe"] = true;
+  }
+  if (completion) out["completions"] = Json::object();
+  if (options.logging) out["logging"] = Json::object();
+  return out;
+}
+
+std::optional<std::map<std::string, std::string>> match_uri_template(std::string_view pattern,
+                                                                     std::string_view uri) {
+  std::map<std::string, std::string> variables;
+  while (!pattern.empty()) {
+    if (pattern.front() != '{') {
+      if (uri.empty() || uri.front() != pattern.front()) return std::nullopt;
+      pattern.remove_prefix(1);
+      uri.remove_prefix(1);
+      continue;
+    }
+    const auto close = pattern.find('}');
+    if (close == std::string_view::npos) return std::nullopt;
+    const auto name = pattern.substr(1, close - 1);
+    pattern.remove_prefix(close + 1);
+    // As much as possible up to where the text after the variable stands.
+    const auto literal = pattern.substr(0, pattern.find('{'));
+    auto end = uri.find('/');
+    if (end == std::string_view::npos) end = uri.size();
+    if (!literal.empty() && literal.front() != '/') {
+      const auto at = uri.substr(0, end).rfind(literal);
+      if (at == std::string_view::npos) return std::nullopt;
+      end = at;
+    }
+    if (end == 0) return std::nullopt;
+    variables.emplace(name, uri.substr(0, end));
+    uri.remove_prefix(end);
+  }
+  if (!uri.empty()) return std::nullopt;
+  return variables;
+}
+
 std::string explain_arguments(const RegisteredTool& tool, const Json& arguments) {
   const auto problems = tool.input.check(arguments, kProblemsShown);
   if (problems.empty()) return {};

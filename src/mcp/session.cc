@@ -26,9 +26,10 @@ struct Session::State {
   std::optional<Error> broken;
 
   // It may have gone already; then nobody needs to know.
-  void tell_cancelled(std::int64_t id, const char* reason) {
-    if (!broken)
-      (void)send(notification("notifications/cancelled", Json{{"requestId", id}, {"reason", reason}}));
+  void tell_cancelled(std::int64_t id, const char* reason, const RequestOptions& options) {
+    if (broken || !options.cancellable) return;
+    (void)(options.via ? options.via : send)(
+        notification("notifications/cancelled", Json{{"requestId", id}, {"reason", reason}}));
   }
 };
 
@@ -69,13 +70,14 @@ Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, Json 
     ~Entry() { state.pending.erase(id); }
   } entry{*state, id};
   state->pending.emplace(id, &pending);
-  TSUKAI_CO_TRY_VOID(state->send(request(Json(id), method, std::move(params))));
+  const auto& send = pending.options.via ? pending.options.via : state->send;
+  TSUKAI_CO_TRY_VOID(send(request(Json(id), method, std::move(params))));
 
   while (!pending.outcome) {
     const SteadyTime end = std::min(pending.idle_until, hard_end);
     if (std::chrono::steady_clock::now() >= end) {
       const bool hard = end == hard_end;
-      if (pending.options.cancellable) state->tell_cancelled(id, "timeout");
+      state->tell_cancelled(id, "timeout", pending.options);
       co_return fail(Code::kTimeout,
                      fmt::format("{} got no {} within {} ms", method, hard ? "result" : "answer",
                                  (hard ? pending.options.most : pending.options.idle).count()));
@@ -85,7 +87,7 @@ Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, Json 
     co_await pending.wake.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (pending.outcome) break;
     if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) {
-      if (pending.options.cancellable) state->tell_cancelled(id, "cancelled by the caller");
+      state->tell_cancelled(id, "cancelled by the caller", pending.options);
       co_return fail(Code::kCancelled, method + " was cancelled");
     }
   }

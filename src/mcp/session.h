@@ -19,6 +19,8 @@ struct RequestOptions {
   std::chrono::milliseconds most{600'000};  // Whatever progress says.
   OnProgress on_progress;
   bool cancellable = true;  // `initialize` must not be cancelled.
+  std::function<Result<void>(const Message&)>
+      via;  // Sends this request and its cancellation; empty: as all others.
 };
 
 // What the peer answered: a result, or an error with its code.

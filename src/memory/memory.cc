@@ -91,11 +91,7 @@ class SqliteMemory : public Memory {
       TSUKAI_TRY(
           auto index,
           database_.prepare("INSERT INTO episode_text(rowid, task, outcome, cjk) VALUES(?1, ?2, ?3, ?4)"));
-      return index.bind(1, id)
-          .bind(2, word_text(episode.task))
-          .bind(3, word_text(episode.outcome))
-          .bind(4, cjk_grams(episode.task + "\n" + episode.outcome))
-          .run();
+      return bind_text(index, id, episode).run();
     });
     if (!written) return fail(std::move(written).error().in("remember"));
     return id;
@@ -141,6 +137,23 @@ class SqliteMemory : public Memory {
     return std::optional<Episode>(std::move(episode));
   }
 
+  Result<std::size_t> forget(std::int64_t id) override {
+    TSUKAI_TRY(auto rows, database_.prepare(fmt::format("SELECT {} FROM episode e WHERE e.id=?1", kColumns)));
+    rows.bind(1, id);
+    return forget_rows(rows);
+  }
+
+  Result<std::size_t> forget(const Scope& scope) override {
+    if (scope.print().empty()) {
+      return fail(Code::kInvalidArgument, "forgetting needs a scope",
+                  "say whose memories, for example --scope user=mika");
+    }
+    TSUKAI_TRY(auto rows,
+               database_.prepare(fmt::format("SELECT {} FROM episode e WHERE {}", kColumns, kInScope)));
+    bind_scope(rows, scope);
+    return forget_rows(rows);
+  }
+
  private:
   // 0: none.
   Result<std::int64_t> id_of_run(const std::string& run_id) {
@@ -149,6 +162,48 @@ class SqliteMemory : public Memory {
     known.bind(1, run_id);
     TSUKAI_TRY(const bool found, known.step());
     return found ? known.integer(0) : 0;
+  }
+
+  Result<std::size_t> forget_rows(Statement& rows) {
+    std::size_t count = 0;
+    auto written = database_.write([&]() -> Result<void> {
+      std::vector<Episode> gone;
+      for (;;) {
+        TSUKAI_TRY(const bool more, rows.step());
+        if (!more) break;
+        TSUKAI_TRY(auto episode, read_episode(rows));
+        gone.push_back(std::move(episode));
+      }
+      for (const Episode& episode : gone) TSUKAI_TRY_VOID(remove(episode));
+      count = gone.size();
+      // A deletion only adds a tombstone to the index; merging its segments into one drops the terms
+      // themselves.
+      return count == 0 ? Result<void>()
+                        : database_.execute("INSERT INTO episode_text(episode_text) VALUES('optimize')");
+    });
+    if (!written) return fail(std::move(written).error().in("forget"));
+    // secure_delete zeroed the pages; the WAL still holds them as they were.
+    if (count > 0) {
+      if (auto done = database_.checkpoint(); !done) return fail(std::move(done).error().in("forget"));
+    }
+    return count;
+  }
+
+  Result<void> remove(const Episode& episode) {
+    // A contentless index has to be told what it indexed.
+    TSUKAI_TRY(auto index,
+               database_.prepare("INSERT INTO episode_text(episode_text, rowid, task, outcome, cjk) "
+                                 "VALUES('delete', ?1, ?2, ?3, ?4)"));
+    TSUKAI_TRY_VOID(bind_text(index, episode.id, episode).run());
+    TSUKAI_TRY(auto row, database_.prepare("DELETE FROM episode WHERE id=?1"));
+    return row.bind(1, episode.id).run();
+  }
+
+  static Statement& bind_text(Statement& statement, std::int64_t id, const Episode& episode) {
+    return statement.bind(1, id)
+        .bind(2, word_text(episode.task))
+        .bind(3, word_text(episode.outcome))
+        .bind(4, cjk_grams(episode.task + "\n" + episode.outcome));
   }
 
   Result<std::vector<Recalled>> matches(const std::string& expression, const Scope& scope,
@@ -175,6 +230,13 @@ class SqliteMemory : public Memory {
 };
 
 }  // namespace
+
+Result<std::size_t> Memory::forget(std::int64_t) {
+  return fail(Code::kUnsupported, "this memory can't forget");
+}
+Result<std::size_t> Memory::forget(const Scope&) {
+  return fail(Code::kUnsupported, "this memory can't forget");
+}
 
 Result<std::unique_ptr<Memory>> Memory::open(Database& database, const Clock& clock) {
   if (auto done = database.migrate("memory", migrations()); !done)

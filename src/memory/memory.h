@@ -54,6 +54,13 @@ class Memory {
   // Newest first.
   virtual Result<std::vector<Episode>> list(const Scope& scope, std::size_t count, std::size_t offset) = 0;
   virtual Result<std::optional<Episode>> get(std::int64_t id) = 0;
+
+  // Erases episodes: the one with this id, or all of a scope with at least one key set (kInvalidArgument
+  // otherwise). Gives how many. No byte of them is left in the database's files on return; kTimeout when a
+  // reader kept the last step (a checkpoint) from happening: they are forgotten, and
+  // Database::checkpoint() finishes it.
+  virtual Result<std::size_t> forget(std::int64_t id);
+  virtual Result<std::size_t> forget(const Scope& scope);
 };
 
 }  // namespace tsukai::memory

@@ -10,7 +10,8 @@
 namespace tsukai::planner {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNoteNames = {"none", "loop", "cut", "empty", "invalid", "landing"};
+constexpr std::array<std::string_view, 7> kNoteNames = {"none",    "loop",    "cut", "empty",
+                                                        "invalid", "landing", "said"};
 
 constexpr std::string_view kLoopNote =
     "You have made the same call with the same result several times. Do not repeat it. Use another tool or "

@@ -20,6 +20,7 @@ enum class NoteKind {
   kEmpty,    // Neither text nor calls.
   kInvalid,  // The answer does not conform to the output schema.
   kLanding,  // The budget ends: finish with what there is.
+  kSaid,     // A person's word, given from outside.
 };
 std::string_view name(NoteKind kind);  // "none", "loop", ...
 NoteKind note_kind_named(std::string_view name);

@@ -61,14 +61,15 @@ TEST_SUITE("agent/cancel") {
     CHECK(s.servers.all_reaped());
   }
 
-  TEST_CASE("Ctrl-C between two steps makes no further model call") {
+  TEST_CASE("Ctrl-C after a result keeps the result and asks for nothing more") {
     Situation s;
     s.tool("maps", "geo", answering("here"));
-    s.script.turns = {calls("maps__geo", Json::object()), says("too late")};
+    s.script.turns = {calls("maps__geo", Json::object()), calls("maps__geo", {{"i", 2}}), says("too late")};
     const auto outcome = s.run_cancelled_when([&] { return s.told("tool_result").size() == 1; });
     REQUIRE(outcome);
     CHECK(outcome->state == RunState::kCancelled);
-    CHECK(s.script.requests.size() == 1);
+    CHECK(s.servers["maps"].calls.size() == 1);
+    CHECK(s.rows().back().kind == Kind::kCancelled);
   }
 
   TEST_CASE("a cancelled run is not remembered") {

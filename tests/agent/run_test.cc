@@ -352,16 +352,4 @@ TEST_SUITE("agent/run") {
     CHECK(contains(outcome->answer, "the engine has gone"));
     CHECK(s.summary().state == RunState::kFailed);
   }
-
-  TEST_CASE("a model that can't be opened leaves nothing behind") {
-    Situation s;
-    const auto outcome = await(run_agent(s.file, "t", s.options(), open_local_models()));
-    REQUIRE_FALSE(outcome);
-    s.file.model = "model.safetensors";
-    const auto other = await(run_agent(s.file, "t", s.options(), open_local_models()));
-    REQUIRE_FALSE(other);
-    CHECK(other.error().code() == Code::kInvalidArgument);
-    CHECK(contains(other.error().text(), ".gguf"));
-    CHECK(s.rows().empty());
-  }
 }

@@ -85,6 +85,11 @@ def write_tiny(name, architecture, model):
     with torch.no_grad():
         logits = model(torch.tensor([TOKENS])).logits[0].float().numpy()
     header = np.array([len(TOKENS), logits.shape[1]], dtype=np.int32).tobytes()
+    with torch.no_grad():
+        hidden = model.model(torch.tensor([TOKENS])).last_hidden_state[0].double()
+        pooled = torch.stack([hidden[-1], hidden.mean(0)])
+        pooled = (pooled / pooled.norm(dim=-1, keepdim=True)).float().numpy()
+    (DATA / f"tiny_{name}.pooled").write_bytes(pooled.tobytes())  # [2, embedding]: last position, mean
     (DATA / f"tiny_{name}.logits").write_bytes(header + np.array(TOKENS, dtype=np.int32).tobytes() + logits.tobytes())
 
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "support/fake_clock.h"
@@ -211,6 +212,36 @@ TEST_SUITE("memory/memory") {
     REQUIRE_FALSE(added.has_value());
     CHECK(added.error().code() == Code::kExhausted);
     CHECK(store.memory->list({}, 10, 0)->empty());
+  }
+
+  TEST_CASE("forgetting leaves no byte in any file, and neighbours can still be found") {
+    ScratchDir scratch;
+    Store store(scratch / "a.db");
+    const std::string secret = "xyzzyplugh";
+    for (int i = 0; i < 30; ++i) store.add("apples " + std::to_string(i), "fine", {.user = "jun"});
+    const auto one = store.add("the password is " + secret, "noted " + secret, {.user = "mika"});
+    store.add(secret + " 苹果手机 again", "ok", {.user = "mika"});
+    store.add("pears", "ok", {.user = "jun"});
+    auto files_with = [&](const std::string& needle) {
+      int files = 0;
+      for (const auto& entry : std::filesystem::directory_iterator(scratch.path())) {
+        files += read_file(entry.path().string()).find(needle) != std::string::npos ? 1 : 0;
+      }
+      return files;
+    };
+    CHECK(files_with(secret) > 0);
+    CHECK(store.memory->forget(one).value() == 1);
+    CHECK(store.memory->forget(one).value() == 0);
+    CHECK(store.ids(secret).size() == 1);
+    CHECK(store.memory->forget(Scope{.user = "mika"}).value() == 1);
+    CHECK(files_with(secret) == 0);
+    CHECK(files_with("xyzzyplug") == 0);  // As the index would hold it, stemmed.
+    CHECK(files_with("苹果") == 0);
+    CHECK(store.ids("apples", {}, 100).size() == 30);
+    CHECK(store.ids("pear").size() == 1);
+    CHECK(store.memory->forget(Scope{}).error().code() == Code::kInvalidArgument);
+    auto check = store.database.prepare("INSERT INTO episode_text(episode_text) VALUES('integrity-check')");
+    CHECK(check->run().has_value());
   }
 
   TEST_CASE("what was acknowledged survives kill -9") {

@@ -42,11 +42,12 @@ function(tsukai_program NAME)
   target_link_libraries(${NAME} PRIVATE ${NAME}_parts)
 endfunction()
 
-# tsukai_tests(FOLDER [DEPENDS ...])
+# tsukai_tests(FOLDER [DEPENDS ...] [PROGRAMS ...])
 # tests/FOLDER/*_test.cc (and tests/FOLDER_test.cc) form the program test_FOLDER; ctest runs it file by file. A file *_slow_test.cc is labelled
-# slow, *_net_test.cc net (a package registry is asked), *_gpu_test.cc gpu; all others fast.
+# slow, *_net_test.cc net (a package registry is asked), *_gpu_test.cc gpu; all others fast. PROGRAMS are those that the
+# tests start.
 function(tsukai_tests FOLDER)
-  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PROGRAMS" ${ARGN})
   file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${FOLDER}/*_test.cc
        ${PROJECT_SOURCE_DIR}/tests/${FOLDER}_test.cc)
   if(NOT SOURCES)
@@ -60,8 +61,13 @@ function(tsukai_tests FOLDER)
   foreach(DEPENDENCY ${ARG_DEPENDS})
     if(TARGET tsukai_${DEPENDENCY})
       target_link_libraries(test_${FOLDER} PRIVATE tsukai_${DEPENDENCY})
-    else()
+    elseif(TARGET ${DEPENDENCY})
       target_link_libraries(test_${FOLDER} PRIVATE ${DEPENDENCY})
+    endif()
+  endforeach()
+  foreach(PROGRAM ${ARG_PROGRAMS})
+    if(TARGET ${PROGRAM})
+      add_dependencies(test_${FOLDER} ${PROGRAM})
     endif()
   endforeach()
   target_compile_definitions(test_${FOLDER} PRIVATE TSUKAI_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
@@ -85,6 +91,33 @@ function(tsukai_benchmarks)
     add_executable(${STEM} ${SOURCE})
     target_include_directories(${STEM} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(${STEM} PRIVATE tsukai_agent benchmark::benchmark)
+    # Those of a server of tools/ are named route_*, shop_* and search_*.
+    if(STEM MATCHES "^route_")
+      target_link_libraries(${STEM} PRIVATE tsukai-maps_parts)
+    elseif(STEM MATCHES "^(shop|search)_")
+      target_link_libraries(${STEM} PRIVATE tsukai-${CMAKE_MATCH_1}_parts)
+    endif()
+  endforeach()
+endfunction()
+
+# Every tests/conformance/*.cc is a program that the official MCP conformance suite talks to (tests/conformance/run.sh).
+function(tsukai_conformance)
+  file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/conformance/*.cc)
+  foreach(SOURCE ${SOURCES})
+    get_filename_component(STEM ${SOURCE} NAME_WE)
+    add_executable(${STEM} ${SOURCE})
+    target_link_libraries(${STEM} PRIVATE tsukai_mcp)
+  endforeach()
+endfunction()
+
+# Every tests/crash/*.cc is a program that kills runs and counts what their tools did; tests/crash/run.sh calls it.
+function(tsukai_crash_drivers)
+  file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/crash/*.cc)
+  foreach(SOURCE ${SOURCES})
+    get_filename_component(STEM ${SOURCE} NAME_WE)
+    add_executable(${STEM} ${SOURCE})
+    target_include_directories(${STEM} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(${STEM} PRIVATE tsukai_agent)
   endforeach()
 endfunction()
 

@@ -37,7 +37,7 @@ constexpr const char* kExitCodes = R"(Exit codes:
   130  interrupted
 
 Example:
-  tsukai run examples/day-out.yaml "Find a coffee place near the Old Gate.")";
+  tsukai run examples/day-out.yaml "Find an Old Gate coffee shop.")";
 
 constexpr double kTimeoutMax_s = 7 * 24 * 3600;
 
@@ -157,7 +157,7 @@ int run_with_words(Output& output, CommandLine& line) {
 void add_run(CLI::App& app, CommandLine& line) {
   CLI::App* run =
       add_command(&app, "run", "Run a task; the answer on standard output, the steps on standard error",
-                  "tsukai run examples/day-out.yaml \"Find a coffee place near the Old Gate.\"");
+                  "tsukai run examples/day-out.yaml \"Find an Old Gate coffee shop.\"");
   line.help->set_usage(run, "[AGENT.yaml] TASK");
   run->add_option("AGENT.yaml", line.run_first, "An agent file; may be left out");
   run->add_option("TASK", line.run_second, "What to do, in quotation marks");
@@ -203,6 +203,7 @@ void add_runs(CLI::App& app, CommandLine& line) {
   line.on(list, [&line](Output& output) { return runs_list_command(output, line.runs); });
   CLI::App* show = add_command(runs, "show", "What a run did, step by step", "tsukai runs show last");
   add_run_argument(show);
+  show->add_flag("--prompts", line.runs.prompts, "The prompt of each model call, rebuilt from the journal");
   line.on(show, [&line](Output& output) { return runs_show_command(output, line.runs); });
   CLI::App* verify = add_command(runs, "verify", "Check a run's chain of hashes", "tsukai runs verify last");
   add_run_argument(verify);

@@ -12,6 +12,7 @@
 #include "base/database.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "infer/cuda/device.h"
 #include "infer/local_model.h"
 #include "tools/tsukai/model_path.h"
 
@@ -49,6 +50,17 @@ Finding check_processor() {
           fmt::format("kernels {} · {}", fmt::join(kernels, ", "),
                       counted(std::thread::hardware_concurrency(), "thread", "threads")),
           ""};
+}
+
+Finding check_cuda() {
+  const infer::CudaDevices found = infer::cuda_devices();
+  if (found.devices.empty()) return {"cuda", Verdict::kMissing, found.why_none, ""};
+  std::vector<std::string> names;
+  for (const infer::CudaDevice& device : found.devices) {
+    names.push_back(fmt::format("{} ({}, capability {}.{})", device.name, bytes_text(device.memory_bytes),
+                                device.capability_major, device.capability_minor));
+  }
+  return {"cuda", Verdict::kWorks, fmt::format("{}", fmt::join(names, ", ")), ""};
 }
 
 Finding check_memory() {
@@ -129,6 +141,7 @@ std::vector<Finding> examine(const std::string& database) {
   processor.core = true;
   store.core = true;
   return {std::move(processor),
+          check_cuda(),
           check_memory(),
           std::move(store),
           check_model(),

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -16,9 +17,25 @@ std::atomic<int> signals_seen{0};
 std::atomic<int> event_to_write{-1};
 static_assert(std::atomic<int>::is_always_lock_free);
 
+// timeout(1) and terminals send to the process and to its group: two signals that mean one.
+constexpr std::int64_t kSameSignalWithin_ms = 300;
+std::atomic<std::int64_t> first_seen_ms{0};
+static_assert(std::atomic<std::int64_t>::is_always_lock_free);
+
+std::int64_t now_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
+
 extern "C" void on_signal(int) {
   const int saved_errno = errno;
-  if (signals_seen.fetch_add(1) > 0) _exit(static_cast<int>(Exit::kInterrupted));
+  if (signals_seen.fetch_add(1) > 0) {
+    if (now_ms() - first_seen_ms.load() > kSameSignalWithin_ms) _exit(static_cast<int>(Exit::kInterrupted));
+    errno = saved_errno;
+    return;
+  }
+  first_seen_ms = now_ms();
   const std::uint64_t one = 1;
   const int event = event_to_write.load();
   if (event >= 0 && ::write(event, &one, sizeof one) < 0) _exit(static_cast<int>(Exit::kInterrupted));

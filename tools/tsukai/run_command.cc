@@ -50,6 +50,24 @@ Exit exit_of(agent::RunState state, bool timed_out) {
   return Exit::kTaskFailed;
 }
 
+// The answer, or why there is none, and the totals.
+void show_end(Output& output, RunView& view, const agent::RunOutcome& outcome, Exit exit,
+              double timed_out_s) {
+  view.end();
+  const std::string run = "run " + outcome.run_id;
+  if (exit == Exit::kDone) {
+    if (!view.streamed(outcome.answer)) output.line(printable(outcome.answer));
+  } else if (timed_out_s > 0) {
+    output.fail(
+        Error(Code::kTimeout, fmt::format("{} was stopped after {} s", run, timed_out_s), "raise --timeout"));
+  } else if (exit == Exit::kInterrupted) {
+    output.fail(Error(Code::kCancelled, fmt::format("interrupted; {} is closed", run)));
+  } else {
+    output.fail(Error(Code::kInternal, fmt::format("{} {}: {}", run, name(outcome.state), outcome.answer)));
+  }
+  view.show_totals(outcome.run_id, *outcome.totals);
+}
+
 }  // namespace
 
 int run_command(Output& output, const RunArguments& arguments) {
@@ -77,20 +95,7 @@ int run_command(Output& output, const RunArguments& arguments) {
   }
 
   const Exit exit = exit_of(outcome->state, timed_out);
-  if (!output.json()) {
-    view.end();
-    if (exit == Exit::kDone) {
-      if (!view.streamed(outcome->answer)) output.line(printable(outcome->answer));
-    } else if (timed_out) {
-      output.fail(Error(Code::kTimeout,
-                        fmt::format("run {} was stopped after {} s", outcome->run_id, arguments.timeout_s),
-                        "raise --timeout"));
-    } else {
-      output.fail(Error(Code::kInternal, fmt::format("run {} {}: {}", outcome->run_id, name(outcome->state),
-                                                     outcome->answer)));
-    }
-    view.show_totals(outcome->run_id, *outcome->totals);
-  }
+  if (!output.json()) show_end(output, view, *outcome, exit, timed_out ? arguments.timeout_s : 0);
   return static_cast<int>(exit);
 }
 

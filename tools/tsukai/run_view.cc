@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "tools/tsukai/timeline.h"
 
 namespace tsukai::cli {
 namespace {
@@ -60,6 +61,7 @@ void RunView::show(const agent::Event& event) {
   } else if (event.type == "step_started") {
     text_.clear();
     calls_ = 0;
+    must_call_ = string_at(data, "tool_choice") == "required";
     output_.note(output_.paint_note(Style::kBold, fmt::format("step {}", integer_at(data, "step"))));
     output_.busy("the model reads");
   } else if (event.type == "text") {
@@ -75,7 +77,9 @@ void RunView::show(const agent::Event& event) {
 
 void RunView::show_text(std::string_view text) {
   text_ += text;
-  if (!output_.err_is_terminal()) return;  // Piped: the answer alone matters, and it comes whole.
+  // Piped, the answer alone matters, and it comes whole. A turn that must be a call has nothing to say but
+  // the call, which is shown when it is complete.
+  if (!output_.err_is_terminal() || must_call_) return;
   std::string shown;
   if (!in_text_) shown += kIndent;
   for (const char letter : printable(text)) {
@@ -105,23 +109,16 @@ void RunView::show_result(const Json& data) {
   const bool is_error = bool_at(data, "is_error");
   // Calls of one step run side by side, and their results come in any order.
   const std::string whose = calls_ > 1 ? printable(tool_label(data)) + ": " : "";
-  output_.note(fmt::format("{}{} {} {}", kIndent,
-                           output_.paint_note(is_error ? Style::kRed : Style::kGreen, "←"),
-                           whose + cut_to_width(string_at(data, "text"), kFoldedCells),
-                           output_.paint_note(Style::kDim, duration_text(static_cast<std::int64_t>(number_at(data, "took_ms"))))));
+  output_.note(fmt::format(
+      "{}{} {} {}", kIndent, output_.paint_note(is_error ? Style::kRed : Style::kGreen, "←"),
+      whose + cut_to_width(string_at(data, "text"), kFoldedCells),
+      output_.paint_note(Style::kDim, duration_text(static_cast<std::int64_t>(number_at(data, "took_ms"))))));
 }
 
 void RunView::show_totals(const std::string& run_id, const Json& totals) {
   end_text();
   if (output_.json()) return;
-  std::string line = fmt::format(
-      "{} · {} · {} prefilled, {} reused, {} generated · prefix_hit_ratio {:.2f}",
-      counted(integer_at(totals, "model_calls"), "model call", "model calls"),
-      counted(integer_at(totals, "tool_calls"), "tool call", "tool calls"),
-      grouped(integer_at(totals, "prefilled_tokens")), grouped(integer_at(totals, "reused_tokens")),
-      grouped(integer_at(totals, "generated_tokens")), number_at(totals, "prefix_hit_ratio"));
-  if (const auto wall_ms = integer_at(totals, "wall_ms"); wall_ms > 0) line += " · " + duration_text(wall_ms);
-  output_.note(output_.paint_note(Style::kDim, line));
+  output_.note(output_.paint_note(Style::kDim, totals_text(totals)));
   output_.note(output_.paint_note(Style::kDim, fmt::format("look again: tsukai runs show {}", run_id)));
 }
 

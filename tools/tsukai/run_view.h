@@ -33,9 +33,10 @@ class RunView {
 
   Output& output_;
   std::string run_id_;
-  int calls_ = 0;          // Of this step.
-  std::string text_;      // Of this step, as the model gave it.
-  bool in_text_ = false;  // The cursor stands behind streamed text.
+  int calls_ = 0;           // Of this step.
+  std::string text_;        // Of this step, as the model gave it.
+  bool must_call_ = false;  // The model has no choice but to call a tool in this step.
+  bool in_text_ = false;    // The cursor stands behind streamed text.
 };
 
 }  // namespace tsukai::cli

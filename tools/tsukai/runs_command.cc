@@ -59,6 +59,18 @@ Style style_of(agent::RunState state) {
   return Style::kPlain;
 }
 
+// Each prompt as the model was given it; on a terminal made harmless, else byte for byte.
+void show_prompts(Output& output, const std::vector<agent::RebuiltPrompt>& prompts) {
+  for (const agent::RebuiltPrompt& prompt : prompts) {
+    if (!output.quiet()) {
+      const auto tokens = static_cast<std::int64_t>(prompt.tokens.size());
+      output.note(output.paint_note(
+          Style::kBold, fmt::format("{}: {}", prompt.step_key, counted(tokens, "token", "tokens"))));
+    }
+    output.line(output.out_is_terminal() ? printable(prompt.text) : prompt.text);
+  }
+}
+
 }  // namespace
 
 int runs_list_command(Output& output, const RunsArguments& arguments) {
@@ -106,8 +118,18 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
   auto rows = opened->store.journal->rows(opened->run.id);
   if (!rows) return output.fail(rows.error());
   const agent::RunSummary& run = opened->run;
+  std::vector<agent::RebuiltPrompt> prompts;
+  if (arguments.prompts) {
+    auto rebuilt = agent::rebuild_prompts(*rows);
+    if (!rebuilt) return output.fail(rebuilt.error());
+    prompts = *std::move(rebuilt);
+  }
   if (output.json()) {
-    output.document(run_json(run, *rows));
+    output.document(run_json(run, *rows, prompts));
+    return 0;
+  }
+  if (arguments.prompts) {
+    show_prompts(output, prompts);
     return 0;
   }
   if (!output.quiet()) {
@@ -127,11 +149,8 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
   output.table(table);
   if (output.quiet()) return 0;
   if (run.totals->is_object() && !run.totals->empty()) {
-    std::vector<std::string> parts;
-    for (const auto& [key, value] : run.totals->items())
-      parts.push_back(fmt::format("{} {}", key, print_json(value)));
     output.line("");
-    output.line(output.paint(Style::kDim, fmt::format("{}", fmt::join(parts, " · "))));
+    output.line(output.paint(Style::kDim, totals_text(*run.totals)));
   }
   return 0;
 }

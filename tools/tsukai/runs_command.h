@@ -13,6 +13,7 @@ struct RunsArguments {
   std::string run;    // An id, the beginning of one, or "last".
   std::string state;  // list: only these
   std::size_t count = 20;
+  bool prompts = false;  // show: the prompt of each model call, rebuilt from the journal.
 };
 
 int runs_list_command(Output& output, const RunsArguments& arguments);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "tools/tsukai/output.h"
 
 namespace tsukai::cli {
@@ -42,7 +43,7 @@ Json calls_json(const std::vector<agent::Row>& rows, bool (*wanted)(agent::Kind)
     if (!wanted(row.kind)) continue;
     const auto [place, is_new] = places.try_emplace({row.step_key, row.attempt}, calls.size());
     if (is_new) {
-      calls.push_back({{"step_key", row.step_key}, {"attempt", row.attempt}});
+      calls.push_back({{"seq", row.seq}, {"step_key", row.step_key}, {"attempt", row.attempt}});
       begun_ms[place->second] = row.at_ms;
     }
     Json& call = calls[place->second];
@@ -101,14 +102,33 @@ Json summary_json(const agent::RunSummary& run) {
   return summary;
 }
 
-Json run_json(const agent::RunSummary& run, const std::vector<agent::Row>& rows) {
+Json run_json(const agent::RunSummary& run, const std::vector<agent::Row>& rows,
+              const std::vector<agent::RebuiltPrompt>& prompts) {
   Json document = summary_json(run);
-  document["model_calls"] = calls_json(rows, of_model);
+  Json model_calls = calls_json(rows, of_model);
+  for (const agent::RebuiltPrompt& prompt : prompts) {
+    for (Json& call : model_calls) {
+      if (call["seq"] == prompt.seq)
+        call["prompt"] = {{"text", repaired_utf8(prompt.text)}, {"tokens", prompt.tokens}};
+    }
+  }
+  document["model_calls"] = std::move(model_calls);
   document["tool_calls"] = calls_json(rows, of_tool);
   Json journal = Json::array();
   for (const agent::Row& row : rows) journal.push_back(row_json(row));
   document["journal"] = std::move(journal);
   return document;
+}
+
+std::string totals_text(const Json& totals) {
+  std::string text = fmt::format(
+      "{} · {} · {} prefilled, {} reused, {} generated · prefix_hit_ratio {:.2f}",
+      counted(integer_at(totals, "model_calls"), "model call", "model calls"),
+      counted(integer_at(totals, "tool_calls"), "tool call", "tool calls"),
+      grouped(integer_at(totals, "prefilled_tokens")), grouped(integer_at(totals, "reused_tokens")),
+      grouped(integer_at(totals, "generated_tokens")), number_at(totals, "prefix_hit_ratio"));
+  if (const auto wall_ms = integer_at(totals, "wall_ms"); wall_ms > 0) text += " · " + duration_text(wall_ms);
+  return text;
 }
 
 std::string details_text(const agent::Row& row) {
@@ -135,14 +155,16 @@ std::string details_text(const agent::Row& row) {
     }
     case agent::Kind::kToolIntent:
       return fmt::format("{} {}", string_at(payload, "tool"), one_line(find(payload, "arguments")));
-    case agent::Kind::kToolStarted: return {};
+    case agent::Kind::kToolStarted:
+      return {};
     case agent::Kind::kToolResult: {
       const std::string outcome = string_at(payload, "outcome");
       const std::string observation = string_at(payload, "observation");
       return outcome == "done" ? observation : outcome + ": " + observation;
     }
     case agent::Kind::kToolUnknown:
-    case agent::Kind::kCancelled: return string_at(payload, "reason");
+    case agent::Kind::kCancelled:
+      return string_at(payload, "reason");
     case agent::Kind::kRunDone: {
       const std::string reason = string_at(payload, "reason");
       return reason.empty() ? string_at(payload, "answer") : reason;

@@ -18,6 +18,8 @@
 
 namespace tsukai::agent {
 
+struct Killed {};
+
 struct Situation {
   ScratchDir folder;
   FakeScript script;
@@ -90,6 +92,44 @@ struct Situation {
     }
     if (!outcome) return fail(Code::kInternal, "the event loop ran dry before the run ended");
     return std::move(*outcome);
+  }
+
+  // Runs, and dies without another word at the `count`th event of this type: the next row is never written.
+  void run_killed_at(const std::string& type, int count = 1) {
+    auto dying = options();
+    dying.on_event = [this, type, left = count](const Event& event) mutable {
+      events.push_back(event);
+      if (event.type == type && --left == 0) throw Killed();
+    };
+    asio::io_context context;
+    asio::co_spawn(context, run_agent(file, "do it", dying, open_model()),
+                   [](std::exception_ptr error, const Result<RunOutcome>&) {
+                     if (error) std::rethrow_exception(error);
+                   });
+    try {
+      while (context.run_one() > 0) {
+      }
+    } catch (const Killed&) {
+    }
+    clock.advance(kLeaseMs + 1);
+  }
+  // Runs, and dies as soon as `now` is true.
+  void run_killed_when(std::function<bool()> now) {
+    asio::io_context context;
+    asio::co_spawn(context, run_agent(file, "do it", options(), open_model()),
+                   [](std::exception_ptr, const Result<RunOutcome>&) {});
+    while (!now() && context.run_one() > 0) {
+    }
+    clock.advance(kLeaseMs + 1);
+  }
+  Result<RunOutcome> resume() { return await(resume_run("last", options(), open_model())); }
+
+  // A word to the newest run from another terminal.
+  template <typename Say>
+  auto outside(Say say) {
+    auto opened = Database::open(database());
+    auto journal = Journal::open(*opened, clock);
+    return say(**journal, (*journal)->find("last")->id);
   }
 
   std::vector<Row> rows(const std::string& run = "last") {

@@ -1,0 +1,65 @@
+#include "agent/decisions.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/progress.h"
+
+namespace tsukai::agent {
+namespace {
+
+std::string_view name(Resolution resolution) {
+  switch (resolution) {
+    case Resolution::kDone:
+      return "done";
+    case Resolution::kRetry:
+      return "retry";
+    case Resolution::kAbort:
+      return "abort";
+  }
+  return "abort";
+}
+
+Result<Progress> progress_of(Journal& journal, const std::string& run) {
+  TSUKAI_TRY(const auto rows, journal.rows(run));
+  return Progress::of(rows);
+}
+
+}  // namespace
+
+Result<void> resolve_call(Journal& journal, const std::string& run, const std::string& call,
+                          Resolution resolution, const std::string& result, const std::string& by) {
+  TSUKAI_TRY(auto progress, progress_of(journal, run));
+  const auto* found = progress.call_at(call);
+  if (found == nullptr) {
+    return fail(Code::kNotFound, fmt::format("run {} waits for no call {}", run, call),
+                fmt::format("see what it waits for: tsukai runs show {}", run));
+  }
+  if (found->stage != CallProgress::Stage::kUnknown) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("the outcome of {} of run {} is not in doubt", call, run));
+  }
+  const Json payload = {{"call", call}, {"action", name(resolution)}, {"result", result}, {"by", by}};
+  TSUKAI_TRY_VOID(journal.send_signal(run, "resolve", payload));
+  return {};
+}
+
+Result<bool> cancel_run(Journal& journal, const std::string& run, const std::string& by) {
+  auto lease = journal.take_lease(run);
+  if (!lease && lease.error().code() != Code::kDenied) return fail(std::move(lease).error());
+  if (!lease) {
+    TSUKAI_TRY_VOID(journal.send_signal(run, "cancel", {{"by", by}}));
+    return false;
+  }
+  TSUKAI_TRY(const auto progress, progress_of(journal, run));
+  const auto reason = "cancelled by " + by;
+  const Json payload = {{"state", "cancelled"},
+                        {"answer", ""},
+                        {"reason", reason},
+                        {"totals", progress.totals.json(progress.active_ms)}};
+  TSUKAI_TRY_VOID(journal.finish_run(run, RunState::kCancelled, reason, payload));
+  return true;
+}
+
+}  // namespace tsukai::agent

@@ -1,0 +1,27 @@
+// What a person says about a run from outside: from another terminal, another day, whether or not it is being
+// worked on.
+#pragma once
+
+#include <string>
+
+#include "agent/journal.h"
+
+namespace tsukai::agent {
+
+// What really became of a call whose outcome is unknown.
+enum class Resolution {
+  kDone,   // It took effect; the result is given.
+  kRetry,  // It did not; make it again.
+  kAbort,  // Neither can be said, or it no longer matters: end the run as failed.
+};
+
+// Leaves the word for the run; `tsukai runs resume` then goes on. kNotFound when the run made no such call,
+// kInvalidArgument when its outcome is not unknown.
+Result<void> resolve_call(Journal& journal, const std::string& run, const std::string& call,
+                          Resolution resolution, const std::string& result, const std::string& by);
+
+// Ends a run that nobody works on at once (true); asks the process that works on it to end it (false), which
+// it does within a second or after the model's turn.
+Result<bool> cancel_run(Journal& journal, const std::string& run, const std::string& by);
+
+}  // namespace tsukai::agent

@@ -1,0 +1,151 @@
+#include "agent/recorded.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "agent/progress.h"
+#include "agent/records.h"
+
+namespace tsukai::agent {
+namespace {
+
+Result<void> take_row(Record& record, const Progress& progress, const Row& row) {
+  const Json& payload = *row.payload;
+  switch (row.kind) {
+    case Kind::kModelIntent:
+      record.prompts[row.step_key] = progress.open->prompt;
+      return {};
+    case Kind::kModelResult: {
+      TSUKAI_TRY(record.replies[row.step_key], reply_from(payload));
+      record.reached_ms[row.step_key] = progress.active_ms;
+      return {};
+    }
+    case Kind::kToolResult: {
+      auto& observation = record.observations[row.step_key];
+      observation.outcome = outcome_named(string_at(payload, "outcome"));
+      observation.text = string_at(payload, "observation");
+      observation.bytes_whole = static_cast<std::size_t>(integer_at(payload, "bytes"));
+      if (const auto* came = find(payload, "came")) observation.came = *came;
+      record.reached_ms[row.step_key] = progress.active_ms;
+      return {};
+    }
+    case Kind::kApprovalGiven:
+      record.decisions[row.step_key] = payload;
+      return {};
+    case Kind::kSignal: {
+      const auto* wish = find(payload, "payload");
+      if (wish != nullptr && string_at(*wish, "action") == "done") {
+        record.observations[string_at(*wish, "call")].text = string_at(*wish, "result");
+      }
+      return {};
+    }
+    case Kind::kRecalled: {
+      const auto* episodes = find(payload, "episodes");
+      if (episodes == nullptr) return {};
+      for (const auto& [number, json] : episodes->items()) {
+        memory::Recalled recalled;
+        recalled.episode.id = integer_at(json, "id");
+        recalled.episode.run_id = string_at(json, "run");
+        recalled.episode.task = string_at(json, "task");
+        recalled.episode.outcome = string_at(json, "outcome");
+        recalled.score = number_at(json, "score");
+        record.recalled.push_back(std::move(recalled));
+      }
+      return {};
+    }
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+Result<Record> Record::of(const std::vector<Row>& rows) {
+  if (rows.empty()) return fail(Code::kCorrupt, "a run without rows");
+  Record record;
+  record.started = *rows.front().payload;
+  Progress progress;
+  for (const auto& row : rows) {
+    if (row.erased) {
+      return fail(Code::kUnsupported,
+                  fmt::format("journal row {} was erased, so the run can't be replayed", row.seq));
+    }
+    TSUKAI_TRY_VOID(progress.apply(row));
+    TSUKAI_TRY_VOID(take_row(record, progress, row));
+  }
+  return record;
+}
+
+RecordedModel::RecordedModel(const Record& record, RecordedClock& clock) : record_(record), clock_(clock) {
+  const auto* model = find(record.started, "model");
+  if (model == nullptr) return;
+  description_ = {string_at(*model, "name"), string_at(*model, "architecture"),
+                  string_at(*model, "quantisation"), string_at(*model, "digest"),
+                  static_cast<std::size_t>(integer_at(*model, "context_tokens"))};
+}
+
+namespace {
+
+std::string step_of(const infer::ChatRequest& request) {
+  const auto turns = std::count_if(request.messages.begin(), request.messages.end(), [](const auto& message) {
+    return message.role == infer::Role::kAssistant;
+  });
+  return step_key(static_cast<std::size_t>(turns) + 1);
+}
+
+}  // namespace
+
+Result<infer::Prompt> RecordedModel::render(const infer::ChatRequest& request, const infer::Transcript&) {
+  const auto found = record_.prompts.find(step_of(request));
+  if (found == record_.prompts.end())
+    return fail(Code::kNotFound, std::string(kRecordEnds) + "prompt of " + step_of(request));
+  return found->second;
+}
+
+Task<infer::ChatReply> RecordedModel::generate(infer::ChatRequest request, infer::Prompt, infer::OnText) {
+  const auto key = step_of(request);
+  const auto found = record_.replies.find(key);
+  if (found == record_.replies.end())
+    co_return fail(Code::kNotFound, std::string(kRecordEnds) + "reply of " + key);
+  clock_.reach(record_.reached_ms.at(key));
+  co_return found->second;
+}
+
+Result<std::unique_ptr<RecordedToolbox>> RecordedToolbox::make(const Record& record, const AgentFile& file,
+                                                               RecordedClock& clock) {
+  ToolboxOptions options;
+  options.servers = file.servers;
+  options.policy = file.policy;
+  std::unique_ptr<RecordedToolbox> toolbox(new RecordedToolbox(std::move(options), record, clock));
+  const auto* tools = tsukai::find(record.started, "tools");
+  if (tools == nullptr) return fail(Code::kCorrupt, "the first row of the run lists no tools");
+  for (const auto& [number, json] : tools->items()) {
+    BoundTool tool;
+    tool.qualified = string_at(json, "tool");
+    const auto dot = tool.qualified.find('.');
+    tool.server_name = tool.qualified.substr(0, dot);
+    tool.tool.name = dot == std::string::npos ? std::string() : tool.qualified.substr(dot + 1);
+    const auto* schema = tsukai::find(json, "input_schema");
+    tool.definition = {string_at(json, "name"), string_at(json, "description"),
+                       schema == nullptr ? Json::object() : *schema};
+    TSUKAI_TRY(tool.arguments, JsonSchema::compile(*tool.definition.input_schema));
+    toolbox->add_tool(std::move(tool));
+  }
+  return toolbox;
+}
+
+asio::awaitable<Observation> RecordedToolbox::call(infer::ToolCall, std::string, std::string step_key,
+                                                   std::int64_t) {
+  const auto found = record_.observations.find(step_key);
+  if (found == record_.observations.end()) {
+    co_return observe_failure(Outcome::kFailed, "the record has no result of " + step_key, redaction());
+  }
+  if (const auto reached = record_.reached_ms.find(step_key); reached != record_.reached_ms.end()) {
+    clock_.reach(reached->second);
+  }
+  co_return found->second;
+}
+
+}  // namespace tsukai::agent

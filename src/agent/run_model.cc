@@ -1,0 +1,113 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "agent/records.h"
+#include "agent/run_loop.h"
+#include "base/text.h"
+
+namespace tsukai::agent {
+namespace {
+
+// Fewer tokens than this are no turn: the budget of tokens counts as used up.
+constexpr std::int64_t kTurnTokensMin = 16;
+
+double ms_since(std::chrono::steady_clock::time_point began) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
+}
+
+}  // namespace
+
+infer::ChatRequest Run::request_for(const planner::AskModel& question) const {
+  infer::ChatRequest request;
+  request.messages = progress_.messages;
+  if (!question.note_text.empty()) {
+    infer::Message note;
+    note.role = infer::Role::kUser;
+    note.text = question.note_text;
+    request.messages.push_back(std::move(note));
+  }
+  request.tools = parts_.toolbox.definitions();
+  request.tool_choice = question.tool_choice;
+  request.output_schema = parts_.file.output_schema;
+  request.sampling = parts_.file.sampling;
+  // Each turn has its own, so that two turns from equal prompts need not be equal; greedy decoding does not
+  // look at it.
+  request.sampling.seed += step_number();
+  request.tokens_max = parts_.file.tokens_per_step;
+  request.calls_max = parts_.file.calls_per_step;
+  return request;
+}
+
+std::optional<Ending> Run::room_for(const infer::Prompt& prompt, std::int64_t tokens_left) const {
+  const auto new_tokens = static_cast<std::int64_t>(prompt.tokens.size() - prompt.kept_tokens);
+  if (new_tokens + kTurnTokensMin <= tokens_left) return std::nullopt;
+  return Ending{RunState::kStopped,
+                {},
+                fmt::format("the budget of {} tokens is used up: the next prompt needs {} more, {} are left",
+                            parts_.file.budget.tokens, new_tokens, std::max<std::int64_t>(0, tokens_left))};
+}
+
+Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
+  if (!progress_.said.empty()) {
+    if (question.note == planner::NoteKind::kNone) question.note = planner::NoteKind::kSaid;
+    question.note_text = progress_.said + (question.note_text.empty() ? "" : "\n" + question.note_text);
+  }
+  auto request = request_for(question);
+  const auto left = parts_.file.budget.tokens - progress_.totals.tokens_spent();
+  request.tokens_max = std::min(request.tokens_max, static_cast<std::size_t>(std::max(left, kTurnTokensMin)));
+  auto prompt = parts_.model.render(request, progress_.transcript);
+  if (!prompt) {
+    const bool full = prompt.error().code() == Code::kExhausted;
+    co_return Ending{full ? RunState::kStopped : RunState::kFailed, {}, "model: " + prompt.error().text()};
+  }
+  TSUKAI_CHECK(
+      prompt->kept_bytes <= progress_.transcript.text.size() && prompt->kept_bytes <= prompt->text.size() &&
+          prompt->text.compare(0, prompt->kept_bytes, progress_.transcript.text, 0, prompt->kept_bytes) == 0,
+      "a prompt keeps exactly the bytes it says");
+  if (auto full = room_for(*prompt, left)) co_return full;
+  const auto new_tokens = static_cast<std::int64_t>(prompt->tokens.size() - prompt->kept_tokens);
+  request.tokens_max = std::min(request.tokens_max, static_cast<std::size_t>(left - new_tokens));
+
+  const auto number = step_number() + 1;
+  const auto key = step_key(number);
+  auto intent = intent_record(request, *prompt, question.note, question.note_text);
+  const int attempt = progress_.open ? 2 : 1;  // An open call is one whose answer never came.
+  TSUKAI_CO_TRY_VOID(record(Kind::kModelIntent, key, intent, attempt));
+  if (question.note != planner::NoteKind::kNone)
+    tell("notice", {{"message", "to the model: " + question.note_text}});
+  tell("step_started", {{"step", number},
+                        {"tool_choice", intent["tool_choice"]},
+                        {"prompt_tokens", prompt->tokens.size()},
+                        {"new_tokens", new_tokens}});
+  const auto began = std::chrono::steady_clock::now();
+  const infer::OnText on_text = [this, number](std::string_view piece) {
+    tell("text", {{"step", number}, {"text", repaired_utf8(piece)}});
+  };
+  const auto limit_ms = std::max<std::int64_t>(1, left_ms());
+  auto generating = parts_.model.generate(std::move(request), *std::move(prompt), on_text);
+  auto reply =
+      co_await with_deadline(std::move(generating), std::chrono::milliseconds(limit_ms), "the model");
+  if (!reply) {
+    if (co_await was_cancelled()) co_return Ending{RunState::kCancelled, {}, "cancelled"};
+    if (reply.error().code() == Code::kTimeout && ms_since(began) >= static_cast<double>(limit_ms)) {
+      co_return Ending{
+          RunState::kStopped, {}, fmt::format("the budget of {} s is used up", parts_.file.budget.seconds)};
+    }
+    co_return Ending{RunState::kFailed, {}, "model: " + reply.error().text()};
+  }
+  // A call cut short is never made, whatever the model's host makes of it.
+  if (reply->finish == infer::FinishReason::kLength) reply->message.calls.clear();
+  const auto took = ms_since(began);
+  TSUKAI_CO_TRY_VOID(record(Kind::kModelResult, key, reply_record(*reply, took), attempt));
+  tell("step_done", {{"step", number},
+                     {"finish", name(reply->finish)},
+                     {"usage", usage_json(reply->usage)},
+                     {"prefix_hit_ratio", prefix_hit_ratio(reply->usage)},
+                     {"took_ms", took}});
+  co_return std::nullopt;
+}
+
+}  // namespace tsukai::agent

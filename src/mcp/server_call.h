@@ -1,0 +1,79 @@
+// One incoming request being worked on: its era, where its messages go, and what its handler may ask.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/gate.h"
+#include "mcp/message.h"
+#include "mcp/server_registry.h"
+#include "mcp/session.h"
+
+namespace tsukai::mcp {
+
+// Takes the messages that belong to one incoming message: its answer, and what comes before it.
+using Outlet = std::function<void(Message)>;
+
+// How severe a log level is, 0 (debug) to 7 (emergency); -1: no such level.
+int log_severity(std::string_view level);
+
+struct ServerRequest {
+  JsonValue id;
+  std::string method;
+  JsonValue params;  // An object.
+  Outlet outlet;
+  bool modern = false;  // 2026-07-28.
+  const Registry* registry = nullptr;
+
+  void answer(Json value) const;
+  // With the caching hints that lists carry.
+  void answer_cacheable(Json value) const;
+  void refuse(int code, std::string message, JsonValue data = {}) const;
+  // No handler saw it.
+  void reject(int code, std::string message, JsonValue data = {}) const;
+};
+
+// What a handler's run gave.
+using Answer = tl::expected<JsonValue, RpcError>;
+// What the client answered, by key.
+using Answers = std::map<std::string, JsonValue>;
+
+// The context of tools/call, prompts/get and resources/read.
+class ServerCall : public CallContext {
+ public:
+  ServerCall(ServerRequest request, JsonValue capabilities, int log_from, Session* peer);
+
+  // Takes the client's answers out of params (2026-07-28); an error when they or the requestState are not
+  // acceptable.
+  std::optional<RpcError> take_responses();
+
+  void progress(double done, double total, std::string message) override;
+  bool cancelled() const override { return is_cancelled; }
+  void log(std::string_view level, std::string logger, JsonValue data) override;
+  const Json& client_capabilities() const override { return *capabilities_; }
+  Task<Answers> ask(std::map<std::string, InputRequest> questions) override;
+
+  // Set by ask() in the modern era: stands for whatever the handler gave.
+  const std::optional<Answer>& instead() const { return instead_; }
+
+  ServerRequest request;
+  bool is_cancelled = false;
+  Gate::Child task;
+
+ private:
+  Result<Answers> ask_modern(const std::map<std::string, InputRequest>& questions);
+  Task<Answers> ask_legacy(std::map<std::string, InputRequest> questions);
+
+  JsonValue capabilities_;
+  int log_from_;   // The least severe level that is sent; 8: none.
+  Session* peer_;  // For requests to the client; legacy only.
+  JsonValue token_;
+  double done_last_ = -1;
+  Answers responses_;
+  std::optional<Answer> instead_;
+};
+
+}  // namespace tsukai::mcp

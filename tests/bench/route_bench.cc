@@ -1,0 +1,99 @@
+// How quickly routes are found on a generated graph of a million edges.
+//   route_bench [EDGES] [PAIRS]
+// Prints, per mode of travel, the median, the 99th percentile and the worst of random pairs, without and with
+// landmarks.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+
+#include "base/random.h"
+#include "tools/maps/road_graph.h"
+
+using namespace tsukai;
+using namespace tsukai::maps;
+
+namespace {
+
+// A crooked grid: main roads every ten blocks, one block in seven missing, a quarter of the side streets
+// one-way.
+RoadGraph grid_graph(std::size_t edges_wanted, std::uint64_t seed) {
+  Random random(seed);
+  const int side = static_cast<int>(std::sqrt(static_cast<double>(edges_wanted) / 2 / 0.87)) + 2;
+  std::vector<Point> nodes;
+  for (int y = 0; y < side; ++y) {
+    for (int x = 0; x < side; ++x)
+      nodes.push_back(rounded(moved({150, 30}, x * 90 + 30 * random.unit(), y * 90 + 30 * random.unit())));
+  }
+  std::vector<Edge> edges;
+  const auto connect = [&](int from, int to, bool main) {
+    const double draw = random.unit(), way = random.unit();
+    if (!main && draw < 0.145) return;
+    Edge edge{from, to, 0};
+    edge.length_m = static_cast<float>(
+        distance_m(nodes[static_cast<std::size_t>(from)], nodes[static_cast<std::size_t>(to)]) + 0.05);
+    edge.speed_kmh = main ? 60 : 30;
+    edge.access = kWalk | kCycle | kDrive;
+    if (!main && way < 0.25) edge.access = kWalk | kCycle | (way < 0.125 ? kDriveForward : kDriveBack);
+    edges.push_back(edge);
+  };
+  for (int y = 0; y < side; ++y) {
+    for (int x = 0; x < side; ++x) {
+      const int here = y * side + x;
+      if (x + 1 < side) connect(here, here + 1, y % 10 == 0);
+      if (y + 1 < side) connect(here, here + side, x % 10 == 0);
+    }
+  }
+  return RoadGraph(std::move(nodes), std::move(edges));
+}
+
+using Clock = std::chrono::steady_clock;
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+void measure(const RoadGraph& roads, Mode mode, const char* name, int pairs) {
+  Random random(21);
+  std::vector<double> times;
+  double settled = 0, length_m = 0;
+  int failed = 0;
+  for (int k = 0; k < pairs; ++k) {
+    const Point from = roads.nodes()[random.below(roads.nodes().size())],
+                to = roads.nodes()[random.below(roads.nodes().size())];
+    const auto start = Clock::now();
+    const auto route = roads.route(from, to, mode);
+    times.push_back(ms_since(start));
+    settled += static_cast<double>(roads.settled_last());
+    if (route) length_m += route->length_m;
+    failed += !route;
+  }
+  std::sort(times.begin(), times.end());
+  const auto count = times.size();
+  fmt::print(
+      "{:20} median {:5.1f} ms, p99 {:6.1f} ms, worst {:6.1f} ms; {:6.0f} nodes settled, {:.1f} km on "
+      "average; {} of {} pairs without a way\n",
+      name, times[count / 2], times[count * 99 / 100], times.back(), settled / pairs, length_m / pairs / 1000,
+      failed, pairs);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::size_t edges = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1'000'000;
+  const int pairs = std::max(1, argc > 2 ? std::atoi(argv[2]) : 300);
+  auto start = Clock::now();
+  RoadGraph roads = grid_graph(edges, 7);
+  fmt::print("{} nodes, {} edges, built in {:.0f} ms\n", roads.nodes().size(), roads.edges().size(),
+             ms_since(start));
+  for (const auto& [mode, name] :
+       {std::pair(Mode::kWalk, "walk"), std::pair(Mode::kCycle, "cycle"), std::pair(Mode::kDrive, "drive")}) {
+    measure(roads, mode, fmt::format("{}, A* alone", name).c_str(), pairs);
+    start = Clock::now();
+    roads.prepare(mode);
+    fmt::print("{}: landmarks computed in {:.0f} ms\n", name, ms_since(start));
+    measure(roads, mode, fmt::format("{}, landmarks", name).c_str(), pairs);
+  }
+  return 0;
+}

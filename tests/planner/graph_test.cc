@@ -1,0 +1,124 @@
+#include "planner/graph.h"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+using namespace tsukai;
+using namespace tsukai::planner;
+
+namespace {
+
+using Ids = std::vector<std::string>;
+
+Plan plan_of(const char* text) {
+  auto plan = Plan::parse(*parse_json(text));
+  REQUIRE_MESSAGE(plan, plan.error().text());
+  return *plan;
+}
+Error fault_of(const char* text) {
+  auto plan = Plan::parse(*parse_json(text));
+  REQUIRE_FALSE(plan);
+  return plan.error();
+}
+
+const char* const kDiamond = R"({"steps": [
+  {"id": "a", "tool": "geo"},
+  {"id": "b", "tool": "weather", "arguments": {"at": "$a"}},
+  {"id": "c", "tool": "around", "arguments": {"at": "near ${a.name}"}},
+  {"id": "d", "tool": "write", "arguments": {"x": ["$b", {"y": "$c"}]}}]})";
+
+}  // namespace
+
+TEST_SUITE("planner/graph") {
+  TEST_CASE("independent steps start at once, a diamond takes its critical path") {
+    PlanScheduler scheduler(plan_of(kDiamond));
+    CHECK(scheduler.ready() == Ids{"a"});
+    CHECK(scheduler.ready().empty());
+    scheduler.finish("a", "here");
+    CHECK(scheduler.ready() == Ids{"b", "c"});
+    scheduler.finish("c", "1");
+    CHECK(scheduler.ready().empty());
+    scheduler.finish("b", "2");
+    CHECK(scheduler.ready() == Ids{"d"});
+    CHECK_FALSE(scheduler.over());
+    scheduler.finish("d", "3");
+    CHECK(scheduler.over());
+    CHECK(scheduler.spoiled().empty());
+  }
+
+  TEST_CASE("a failure spoils what depends on it and nothing else") {
+    PlanScheduler scheduler(plan_of(kDiamond));
+    scheduler.ready();
+    scheduler.finish("a", "here");
+    scheduler.ready();
+    scheduler.fail("b", "no weather");
+    CHECK_FALSE(scheduler.over());
+    scheduler.finish("c", "1");
+    CHECK(scheduler.over());
+    CHECK(scheduler.spoiled() == Ids{"d"});
+    CHECK(scheduler.failures().at("b") == "no weather");
+    CHECK(scheduler.results().size() == 2);
+  }
+
+  TEST_CASE("needs order steps that share no data") {
+    PlanScheduler scheduler(
+        plan_of(R"({"steps": [{"id": "2", "tool": "x", "needs": ["1"]}, {"id": "1", "tool": "y"}]})"));
+    CHECK(scheduler.ready() == Ids{"1"});
+    scheduler.finish("1", "");
+    CHECK(scheduler.ready() == Ids{"2"});
+  }
+
+  TEST_CASE("references become the results they name: whole, by member, within a text") {
+    const std::map<std::string, std::string> results = {{"geo", R"({"at": [1, 2], "name": "gate"})"},
+                                                        {"t", "plain text"}};
+    const Json arguments = *parse_json(
+        R"({"a": "$geo", "b": "$geo.at.1", "c": "the ${geo.name}!", "d": ["$t"], "e": "costs $5 or $$x", "f": "${t}"})");
+    const auto done = substitute(arguments, results);
+    REQUIRE(done);
+    CHECK((*done)["a"]["name"] == "gate");
+    CHECK((*done)["b"] == 2);
+    CHECK((*done)["c"] == "the gate!");
+    CHECK((*done)["d"][0] == "plain text");
+    CHECK((*done)["e"] == "costs $5 or $x");
+    CHECK((*done)["f"] == "plain text");
+  }
+
+  TEST_CASE("a member that a result does not have is named") {
+    const auto done = substitute({{"a", "$geo.nowhere"}}, {{"geo", "{}"}});
+    REQUIRE_FALSE(done);
+    CHECK(done.error().message() == "the result of step geo has no nowhere");
+  }
+
+  TEST_CASE("mistakes in a plan name the step and what is wrong") {
+    CHECK(fault_of(
+              R"({"steps": [{"id": "a", "tool": "x", "arguments": {"v": "$bb"}}, {"id": "b", "tool": "x"}]})")
+              .text() == "plan step a: there is no step bb; did you mean b?");
+    CHECK(fault_of(R"({"steps": [{"id": "a", "tool": "x"}, {"id": "a", "tool": "x"}]})").message() ==
+          "plan step a: there are two steps with this id");
+    CHECK(fault_of(R"({"steps": [{"id": "a"}]})").message() == "plan step a: it names no tool");
+    CHECK(fault_of(R"({"steps": [{"id": "a b", "tool": "x"}]})").message() ==
+          "plan step a b: an id is letters, digits, _ and -");
+    CHECK(
+        fault_of(
+            R"({"steps": [{"id": "a", "tool": "x", "needs": ["b"]}, {"id": "b", "tool": "x", "arguments": {"v": "$a"}}]})")
+            .message() == "the plan goes in a circle: a, b wait for each other");
+    CHECK(fault_of("[]").message() == "a plan has a list of steps");
+  }
+
+  TEST_CASE("a plan prints as a tree and as Mermaid, and comes back from its JSON") {
+    const auto plan = plan_of(kDiamond);
+    CHECK(plan.tree() ==
+          "a geo {}\n"
+          "  b weather {\"at\":\"$a\"}  (after a)\n"
+          "  c around {\"at\":\"near ${a.name}\"}  (after a)\n"
+          "    d write {\"x\":[\"$b\",{\"y\":\"$c\"}]}  (after b, c)\n");
+    CHECK(plan.mermaid().find("  s_b --> s_d\n") != std::string::npos);
+    CHECK(Plan::parse(plan.json())->json() == plan.json());
+  }
+
+  TEST_CASE("steps without an id are numbered, and ids may be numbers") {
+    const auto plan = plan_of(R"({"steps": [{"tool": "x"}, {"tool": "y", "arguments": {"v": "$1"}}]})");
+    CHECK(plan.inputs(plan.steps[1]) == Ids{"1"});
+  }
+}

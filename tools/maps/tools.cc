@@ -1,0 +1,230 @@
+#include "tools/maps/tools.h"
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "base/random.h"
+
+namespace tsukai::maps {
+namespace {
+
+using Members = std::vector<std::pair<const char*, Json>>;
+
+Json text(const char* description = nullptr) {
+  Json schema = {{"type", "string"}};
+  if (description != nullptr) schema["description"] = description;
+  return schema;
+}
+Json number() { return {{"type", "number"}}; }
+Json list(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
+
+Json object(Members required, Members optional = {}) {
+  Json properties = Json::object(), names = Json::array();
+  for (auto& [name, schema] : required) {
+    names.push_back(name);
+    properties[name] = std::move(schema);
+  }
+  for (auto& [name, schema] : optional) properties[name] = std::move(schema);
+  Json whole = {{"type", "object"}, {"properties", std::move(properties)}};
+  if (!names.empty()) whole["required"] = std::move(names);
+  return whole;
+}
+
+Json route(const char* outer, Json figure) {
+  const Json step = object({{"instruction", text()},
+                            {"road", text()},
+                            {"distance", figure},
+                            {"orientation", text()},
+                            {"duration", figure}});
+  const Json path = object({{"distance", figure}, {"duration", figure}, {"steps", list(step)}});
+  return object({{outer, object({{"origin", text()}, {"destination", text()}, {"paths", list(path)}})}});
+}
+
+Json poi(bool around) {
+  Members fields = {{"id", text()},       {"name", text()}, {"address", text()},
+                    {"typecode", text()}, {"type", text()}, {"location", text("longitude,latitude")}};
+  if (around) fields.emplace_back("distance", text("metres from the centre"));
+  return object(std::move(fields));
+}
+
+Json transit() {
+  const Json name = object({{"name", text()}});
+  const Json walking_step = object({{"instruction", text()},
+                                    {"road", text()},
+                                    {"distance", text()},
+                                    {"action", text()},
+                                    {"assistant_action", text()}});
+  const Json walking = object({{"origin", text()},
+                               {"destination", text()},
+                               {"distance", text()},
+                               {"duration", text()},
+                               {"steps", list(walking_step)}});
+  const Json line = object({{"name", text()},
+                            {"departure_stop", name},
+                            {"arrival_stop", name},
+                            {"distance", text()},
+                            {"duration", text()},
+                            {"via_stops", list(name)}});
+  const Json segment = object({{"walking", walking}, {"bus", object({{"buslines", list(line)}})}},
+                              {{"entrance", object({}, {{"name", text()}})},
+                               {"exit", object({}, {{"name", text()}})},
+                               {"railway", object({}, {{"name", text()}, {"trip", text()}})}});
+  const Json whole =
+      object({{"duration", text()}, {"walking_distance", text()}, {"segments", list(segment)}});
+  return object({{"route", object({{"origin", text()},
+                                   {"destination", text()},
+                                   {"distance", text()},
+                                   {"transits", list(whole)}})}});
+}
+
+ToolEntry entry(const char* name, const char* title, const char* description, Json input, Json output,
+                ToolFunction function) {
+  mcp::Tool tool;
+  tool.name = name;
+  tool.title = title;
+  tool.description = description;
+  tool.input_schema = std::move(input);
+  tool.output_schema = JsonValue(std::move(output));
+  // Every tool reads a local file: nothing changes, and the same question has the same answer (weather:
+  // within a day).
+  tool.annotations = {
+      .title = title, .read_only = true, .destructive = false, .idempotent = true, .open_world = false};
+  tool.has_annotations = true;
+  return {std::move(tool), function};
+}
+
+std::vector<ToolEntry> build() {
+  const Json from = text("Start, as longitude,latitude"), to = text("End, as longitude,latitude");
+  const Json from_to = object({{"origin", from}, {"destination", to}});
+  std::vector<ToolEntry> all;
+  all.push_back(entry(
+      "maps_regeocode", "Coordinates to address", "Address of the coordinates longitude,latitude.",
+      object({{"location", text("longitude,latitude")}}),
+      object({{"provice", text()}, {"city", text()}, {"district", text()}}, {{"formatted_address", text()}}),
+      regeocode));
+  const Json geocode = object({{"country", text()},
+                               {"province", text()},
+                               {"city", text()},
+                               {"citycode", text()},
+                               {"district", text()},
+                               {"street", text()},
+                               {"number", text()},
+                               {"adcode", text()},
+                               {"location", text("longitude,latitude")},
+                               {"level", text()}},
+                              {{"formatted_address", text()}});
+  all.push_back(entry("maps_geo", "Address to coordinates",
+                      "Coordinates of an address or of a place by its name.",
+                      object({{"address", text("Address or name of a place, for example Old Gate")}},
+                             {{"city", text("City")}}),
+                      object({{"return", list(geocode)}}), geo));
+  all.push_back(
+      entry("maps_ip_location", "Location of an IP address", "City of an IP address.",
+            object({{"ip", text("IP address")}}),
+            object({{"province", text()}, {"city", text()}, {"adcode", text()}, {"rectangle", text()}}),
+            ip_location));
+  const Json cast = object({{"date", text()},
+                            {"week", text()},
+                            {"dayweather", text()},
+                            {"nightweather", text()},
+                            {"daytemp", text()},
+                            {"nighttemp", text()},
+                            {"daywind", text()},
+                            {"nightwind", text()},
+                            {"daypower", text()},
+                            {"nightpower", text()},
+                            {"daytemp_float", text()},
+                            {"nighttemp_float", text()}});
+  all.push_back(entry("maps_weather", "Weather", "Weather of a city, today and the next three days.",
+                      object({{"city", text("City name or adcode")}}),
+                      object({{"city", text()}, {"forecasts", list(cast)}}), weather));
+  all.push_back(entry("maps_search_detail", "Details of a place",
+                      "Opening hours, telephone, rating, prices of a place, by its id.",
+                      object({{"id", text("id of a place from a search")}}),
+                      object({{"id", text()},
+                              {"name", text()},
+                              {"location", text()},
+                              {"address", text()},
+                              {"business_area", text()},
+                              {"city", text()},
+                              {"type", text()},
+                              {"alias", text()}},
+                             {{"tel", text()},
+                              {"open_time", text()},
+                              {"rating", text()},
+                              {"cost", text()},
+                              {"price_level", text()},
+                              {"tag", text()}}),
+                      search_detail));
+  all.push_back(entry("maps_bicycling", "Directions by bicycle", "Cycling route between two coordinates.",
+                      from_to, route("data", number()), bicycling));
+  all.push_back(entry("maps_direction_walking", "Directions on foot",
+                      "Walking route between two coordinates: distance, time, steps.", from_to,
+                      route("route", text()), direction_walking));
+  all.push_back(entry("maps_direction_driving", "Directions by car", "Driving route between two coordinates.",
+                      from_to, route("route", text()), direction_driving));
+  all.push_back(entry("maps_direction_transit_integrated", "Directions by metro",
+                      "Metro and walking route between two coordinates.",
+                      object({{"origin", from},
+                              {"destination", to},
+                              {"city", text("City of the start")},
+                              {"cityd", text("City of the end")}}),
+                      transit(), direction_transit));
+  const Json measured = object({{"origin_id", text()},
+                                {"dest_id", text()},
+                                {"distance", text("metres")},
+                                {"duration", text("seconds")}});
+  all.push_back(
+      entry("maps_distance", "Distance", "Distance between coordinates.",
+            object({{"origins", text("One or more longitude,latitude, separated by |")}, {"destination", to}},
+                   {{"type", text("0 straight line, 1 by car, 3 on foot")}}),
+            object({{"results", list(measured)}}), distance));
+  all.push_back(entry("maps_text_search", "Search places", "Find places by words: name, kind, street.",
+                      object({{"keywords", text("Words, for example coffee old gate")}},
+                             {{"city", text("City")}, {"types", text("Kind of place, for example cafe")}}),
+                      object({{"suggestion", object({{"keywords", list(text())},
+                                                     {"ciytes", list(object({{"name", text()}}))}})},
+                              {"pois", list(poi(false))}}),
+                      text_search));
+  all.push_back(entry(
+      "maps_around_search", "Search around a point",
+      "Find places within a radius of coordinates, nearest first.",
+      object({{"location", text("Centre, as longitude,latitude")}},
+             {{"keywords", text("Words, for example coffee")}, {"radius", text("Metres, 1000 if left out")}}),
+      object({{"pois", list(poi(true))}}), around_search));
+  return all;
+}
+
+// Answers come from memory and a local file within milliseconds; a coroutine waits only where it is told to.
+Task<mcp::ToolOutput> answered(Result<Answer> answer, std::chrono::milliseconds latency) {
+  if (latency.count() > 0) {
+    TSUKAI_CO_TRY_VOID(co_await sleep_for(latency));
+  }
+  if (!answer) co_return fail(std::move(answer).error());
+  co_return mcp::ToolOutput{std::move(answer->structured), std::move(answer->text)};
+}
+
+}  // namespace
+
+std::span<const ToolEntry> tools() {
+  static const std::vector<ToolEntry> all = build();
+  return all;
+}
+
+void add_tools(mcp::Server& server, Service& service, Faults faults) {
+  const auto dice = std::make_shared<Random>(faults.seed);
+  for (const ToolEntry& entry : tools()) {
+    server.add_tool(
+        entry.tool, [&service, faults, dice, function = entry.function](Json arguments, mcp::CallContext&) {
+          if (faults.fail_rate > 0 && dice->unit() < faults.fail_rate) {
+            return answered(fail(Code::kTransport,
+                                 "the map could not be reached (a failure made by --fail-rate)", "try again"),
+                            faults.latency);
+          }
+          return answered(function(service, arguments), faults.latency);
+        });
+  }
+}
+
+}  // namespace tsukai::maps
