@@ -60,7 +60,8 @@ Result<Json> to_draft7(const Json& schema, int depth, bool named = false) {
       out[key] = reference;
       continue;
     }
-    if (key == "nullable") continue;
+    // valijson throws when a format meets a value that is no string; since 2019 formats only annotate.
+    if (key == "nullable" || key == "format") continue;
     const bool names = key == "properties" || key == "patternProperties" || key == "$defs" ||
                        key == "definitions" || key == "dependentSchemas" || key == "dependencies";
     TSUKAI_TRY(auto rewritten, to_draft7(value, depth + 1, names && value.is_object()));

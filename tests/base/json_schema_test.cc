@@ -42,6 +42,11 @@ TEST_SUITE("base/json_schema") {
     CHECK_FALSE(problems(Json::parse(R"({"type":"string","nullable":false})"), Json()).empty());
   }
 
+  TEST_CASE("a format says nothing about values that are no strings") {
+    const auto schema = Json::parse(R"({"oneOf":[{"type":"string","format":"uri"},{"type":"object"}]})");
+    CHECK(problems(schema, Json::parse(R"({"a":1})")).empty());
+  }
+
   TEST_CASE("properties may be called like keywords") {
     const auto schema = Json::parse(R"({"properties":{"$id":{"type":"integer"},"enum":{"type":"string"}}})");
     CHECK_FALSE(problems(schema, Json::parse(R"({"$id":"x"})")).empty());

@@ -114,6 +114,19 @@ TEST_SUITE("infer/grammar/mask") {
     CHECK(matcher->forced().empty());
   }
 
+  TEST_CASE("a text may outgrow the memory that its grammar keeps, and a matcher left behind still works") {
+    const auto grammar = compile(R"({"type":"array","items":{"type":"string"}})");
+    auto matcher = Matcher::make(grammar, nullptr);
+    REQUIRE(matcher->accept("[\"ab"));
+    const auto behind = matcher->clone();
+    const std::string item = std::string(2'000, 'x') + "\",\"";
+    for (int i = 0; i < 120; ++i) REQUIRE(matcher->accept(item));
+    CHECK(matcher->shortest_completion() == "\"]");
+    CHECK(behind->accept("c\",\"d"));
+    CHECK(behind->shortest_completion() == "\"]");
+    CHECK_FALSE(behind->accept("\"x"));
+  }
+
   TEST_CASE("a refused text changes nothing") {
     auto matcher = Matcher::make(compile(R"({"const":"abc"})"), nullptr);
     REQUIRE(matcher->accept("\"a"));

@@ -145,6 +145,8 @@ TEST_SUITE("infer/grammar/schema") {
           {R"("a)", "2"});
     check(R"({"const":"x"})", {"\"x\""}, {"\"y\""});
     check(R"({"type":"string","enum":["a",1]})", {"\"a\""}, {"1"});
+    check(R"({"enum":["a","2024-01-31","2024-01-32",7],"format":"date"})", {"\"2024-01-31\"", "7"},
+          {"\"a\"", "\"2024-01-32\""});
     check(R"({"enum":[1,5,9],"minimum":4})", {"5", "9"}, {"1"});
   }
 
@@ -193,6 +195,60 @@ TEST_SUITE("infer/grammar/schema") {
     CHECK(refusal(R"({"type":"string","format":"unheard"})").find("format") != std::string::npos);
     CHECK(refusal(R"({"type":"array","uniqueItems":true})").find("uniqueItems") != std::string::npos);
     CHECK(refusal(R"({"type":"number","multipleOf":0.1})").find("multipleOf") != std::string::npos);
+  }
+
+  TEST_CASE("members beside the declared ones: described ones always, merely tolerated ones when asked for") {
+    check(
+        R"({"type":"object","properties":{"ab":{"type":"null"}},"additionalProperties":{"type":"integer"}})",
+        {"{}", R"({"ab":null})", R"({"ab":null,"a":1,"abc":2})", R"({"x":3})", R"({"\"\\":3})"},
+        {R"({"ab":1})", R"({"x":3,"ab":null})", R"({"x":null})", R"({"\u0061b":1})"});
+    const auto schema =
+        *parse_json(R"({"type":"object","properties":{"a":{"type":"null"}},"required":["a"]})");
+    auto takes_open = [&](bool open) {
+      auto matcher = Matcher::make(*Grammar::from_schema(schema, {.open_objects = open}), nullptr);
+      return matcher->accept(R"({"a":null,"b":[{"c":1}]})") && matcher->may_end();
+    };
+    CHECK(takes_open(true));
+    CHECK_FALSE(takes_open(false));
+  }
+
+  TEST_CASE("siblings of $ref count since 2019 and not before") {
+    const std::string rest = R"("$defs":{"s":{"type":"string"}},"$ref":"#/$defs/s","maxLength":1})";
+    check("{" + rest, {"\"a\""}, {"\"ab\"", "1"});
+    check(R"({"$schema":"http://json-schema.org/draft-07/schema#",)" + rest, {"\"a\"", "\"ab\""}, {"1"});
+  }
+
+  TEST_CASE("an $id inside a schema changes what references mean, so it is refused") {
+    const std::string schema =
+        R"({"items":{"$id":"other","$ref":"#/$defs/x"},"$defs":{"x":{"type":"null"}},"$id":"root"})";
+    CHECK(refusal(schema).find("/items: keyword \"$id\"") != std::string::npos);
+  }
+
+  TEST_CASE("nullable survives being combined") {
+    check(R"({"allOf":[{"type":"string","nullable":true},{"type":"string"}]})", {"\"a\""}, {"null"});
+    check(R"({"allOf":[{"type":"string","nullable":true},{"maxLength":1}]})", {"\"a\"", "null"}, {"\"ab\""});
+  }
+
+  TEST_CASE("regular expressions and lists of choices are grammars too") {
+    auto takes_all = [](const std::shared_ptr<const Grammar>& grammar, const std::string& text) {
+      auto matcher = Matcher::make(grammar, nullptr);
+      return matcher->accept(text) && matcher->may_end();
+    };
+    const auto phone = *Grammar::from_regex("\\+?[0-9]{2,4}(-[0-9]+)*");
+    CHECK(takes_all(phone, "+81-3-1234"));
+    CHECK_FALSE(takes_all(phone, "x81"));
+    CHECK_FALSE(takes_all(phone, "81-"));
+    CHECK(takes_all(*Grammar::from_regex(".\"\n\xE6\x97\xA5?"), "\xE6\x9C\xAC\"\n"));
+    CHECK(Grammar::from_regex("(?<=a)b").error().code() == Code::kUnsupported);
+    CHECK(Grammar::from_regex("(a").error().code() == Code::kInvalidArgument);
+    CHECK(Grammar::from_regex("a$b").error().code() == Code::kInvalidArgument);
+    const auto colours = Grammar::choices({"red", "green", "grey"});
+    CHECK(takes_all(colours, "grey"));
+    CHECK_FALSE(takes_all(colours, "gre"));
+    auto matcher = Matcher::make(colours, nullptr);
+    REQUIRE(matcher->accept("g"));
+    CHECK(matcher->forced() == "re");
+    CHECK(matcher->shortest_completion() == "rey");
   }
 
   TEST_CASE("hostile schemas meet a limit, not the end of memory") {

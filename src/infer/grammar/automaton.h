@@ -18,7 +18,7 @@ using State = std::vector<StackId>;
 // the language.
 constexpr std::size_t kStacksMax = 1'024;
 // Frames an arena holds before its owner starts a new one.
-constexpr std::size_t kFramesMax = 400'000;
+constexpr std::size_t kFramesMax = 100'000;
 
 // One stack frame; frames that are equal, down to the bottom, are one frame.
 struct Frame {

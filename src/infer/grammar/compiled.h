@@ -34,8 +34,9 @@ struct Workspace {
   };
   std::mutex mutex;
   std::shared_ptr<const Vocabulary> vocabulary;
-  // Replaced when it has grown too large; matchers move over when they are next used.
+  // Replaced when it has more frames than frames_max; matchers move over when they are next used.
   std::shared_ptr<Automaton> automaton;
+  std::size_t frames_max = kFramesMax;
   std::unordered_map<State, CachedMask, StateHash> masks;
   std::size_t mask_bytes = 0;
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <deque>
-#include <map>
 #include <unordered_map>
 
 namespace tsukai::infer::grammar {
@@ -95,17 +94,30 @@ std::shared_ptr<const Dfa> Dfa::finish(const RawDfa& raw) {
     const auto t = raw.states[s].next[b];
     return t == kDead || bytes[t] == kDead ? kDead : number[t];
   };
-  // Bytes that no state tells apart share a column.
-  std::map<std::vector<std::uint32_t>, std::uint8_t> columns;
+  // Bytes that no state tells apart share a column: found by a hash of the column, then compared.
+  std::array<std::uint64_t, 256> hash{};
+  for (auto s : live) {
+    for (int b = 0; b < 256; ++b) {
+      hash[b] = (hash[b] ^ target(s, b)) * 0x9E3779B97F4A7C15ull;
+      hash[b] ^= hash[b] >> 29;
+    }
+  }
   std::vector<int> representative;
+  std::unordered_multimap<std::uint64_t, std::uint8_t> columns;
   for (int b = 0; b < 256; ++b) {
-    std::vector<std::uint32_t> column;
-    column.reserve(live.size());
-    for (auto s : live) column.push_back(target(s, b));
-    auto [it, added] =
-        columns.try_emplace(std::move(column), static_cast<std::uint8_t>(representative.size()));
-    if (added) representative.push_back(b);
-    out->class_of_[b] = it->second;
+    auto [first, last] = columns.equal_range(hash[b]);
+    while (first != last && !std::all_of(live.begin(), live.end(), [&](auto s) {
+             return target(s, b) == target(s, representative[first->second]);
+           })) {
+      ++first;
+    }
+    if (first == last) {
+      out->class_of_[b] = static_cast<std::uint8_t>(representative.size());
+      columns.emplace(hash[b], out->class_of_[b]);
+      representative.push_back(b);
+    } else {
+      out->class_of_[b] = first->second;
+    }
   }
   out->classes_ = static_cast<std::uint32_t>(representative.size());
   out->info_.resize(live.size());

@@ -41,12 +41,20 @@ class Grammar {
  public:
   virtual ~Grammar() = default;
 
-  // The JSON texts of a schema (draft-07 and 2020-12), canonical layout: no optional white space, keys in the
-  // order of `properties` (sorted, as Json sorts them). Fails closed: kUnsupported names the keyword and its
-  // place.
-  static Result<std::shared_ptr<const Grammar>> from_schema(const Json& schema);
+  struct SchemaOptions {
+    // Members that a schema neither names nor describes, but allows by saying nothing (or `true`) of further
+    // ones, may follow those in `properties`. Off: a model is kept to the declared members, which is always
+    // valid too.
+    bool open_objects = false;
+  };
+  // The JSON texts of a schema (draft-07 and 2020-12), canonical layout: no optional white space, the members
+  // named in `properties` and `required` sorted (as Json sorts them), then any others. Fails closed:
+  // kUnsupported names each keyword and its place; kExhausted the limit that the schema is over;
+  // kInvalidArgument: no value can satisfy it.
+  static Result<std::shared_ptr<const Grammar>> from_schema(const Json& schema,
+                                                            SchemaOptions options = {false});
   // What from_schema would refuse in this schema: "/properties/a: keyword \"not\"". Empty: nothing.
-  static std::vector<std::string> unsupported(const Json& schema);
+  static std::vector<std::string> unsupported(const Json& schema, SchemaOptions options = {false});
 
   // The texts that a regular expression matches from end to end (the part of ECMA-262 that RE2 shares;
   // UTF-8). A text has at most 4,096 characters. kUnsupported names a construct outside it, kInvalidArgument

@@ -2,7 +2,9 @@
 
 #include <map>
 #include <mutex>
+#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/result.h"
 
 namespace tsukai::infer::grammar {
@@ -49,6 +51,54 @@ const std::shared_ptr<const Dfa>& any_string() {
     return *made;
   }();
   return dfa;
+}
+
+std::shared_ptr<const Dfa> any_string_but(const std::set<std::string>& excluded, std::size_t states_max) {
+  static const auto all = compile_regex("", {.search = true, .quoted = true});
+  TSUKAI_CHECK(all.has_value(), "the automaton of canonical JSON strings");
+  const Dfa& dfa = **all;
+  // The names as they are spelled, in a trie; a state is one of `dfa` and a trie node, or kDead once off the
+  // trie.
+  std::vector<std::map<char, std::uint32_t>> trie(1);
+  std::set<std::uint32_t> names;
+  for (const auto& name : excluded) {
+    std::uint32_t at = 0;
+    for (char c : print_json(Json(name))) {
+      auto [it, added] = trie[at].try_emplace(c, static_cast<std::uint32_t>(trie.size()));
+      at = it->second;
+      if (added) trie.emplace_back();
+      if (trie.size() > states_max) return nullptr;
+    }
+    names.insert(at);
+  }
+  RawDfa raw;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> ids;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> places;
+  auto intern = [&](std::uint32_t state, std::uint32_t node) {
+    auto [it, added] = ids.try_emplace({state, node}, static_cast<std::uint32_t>(places.size()));
+    if (added) {
+      places.emplace_back(state, node);
+      auto& made = raw.states[raw.add()];
+      made.accept = dfa.state(state).accept && !(node != kDead && names.contains(node));
+      made.counts = dfa.state(state).counts;
+    }
+    return it->second;
+  };
+  intern(0, 0);
+  for (std::uint32_t i = 0; i < places.size(); ++i) {
+    const auto [state, node] = places[i];
+    for (int b = 0; b < 256; ++b) {
+      const auto next = dfa.next(state, static_cast<unsigned char>(b));
+      if (next == kDead) continue;
+      std::uint32_t on = kDead;
+      if (node != kDead) {
+        if (auto it = trie[node].find(static_cast<char>(b)); it != trie[node].end()) on = it->second;
+      }
+      const auto target = intern(next, on);
+      raw.states[i].next[b] = target;
+    }
+  }
+  return Dfa::finish(raw);
 }
 
 std::shared_ptr<const Dfa> format_string(std::string_view format) {

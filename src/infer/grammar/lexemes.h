@@ -1,6 +1,8 @@
 // The words that JSON texts are made of.
 #pragma once
 
+#include <set>
+#include <string>
 #include <string_view>
 
 #include "infer/grammar/dfa.h"
@@ -16,6 +18,8 @@ constexpr std::uint32_t kKeyCharactersMax = 128;
 
 // Any JSON string with its quotes; every escape is allowed, invalid UTF-8 and lone surrogates are not.
 const std::shared_ptr<const Dfa>& any_string();
+// JSON strings, one spelling for each, but for these. nullptr when that takes more than `states_max` states.
+std::shared_ptr<const Dfa> any_string_but(const std::set<std::string>& excluded, std::size_t states_max);
 // JSON strings of a `format`; nullptr when the format is unknown.
 std::shared_ptr<const Dfa> format_string(std::string_view format);
 

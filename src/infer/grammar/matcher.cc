@@ -47,13 +47,18 @@ class MaskWalk {
     const auto slice = vocabulary_.slice(lexeme.dfa, frame.a);
     const std::uint32_t left = lexeme.max == kDead ? kDead : lexeme.max - std::min(lexeme.max, frame.b);
     const std::uint32_t lacking = lexeme.min - std::min(lexeme.min, frame.b);
-    if (slice->dense && (slice->alive.empty() || slice->alive.back().characters <= left)) {
-      set_bits(out_, slice->alive_bits);
+    const auto fits =
+        std::upper_bound(slice->alive.begin(), slice->alive.end(), left,
+                         [](std::uint32_t limit, const Slice::Token& t) { return limit < t.characters; });
+    if (slice->dense && out_.size() >= vocabulary_.size() &&
+        slice->alive.end() - fits < fits - slice->alive.begin()) {
+      // Nearly all of them: those that are too long for what is left are taken out again.
+      TokenMask part(0);
+      part.words() = slice->alive_bits;
+      for (auto t = fits; t != slice->alive.end(); ++t) part.clear(t->token);
+      set_bits(out_, part.words());
     } else {
-      for (const auto& t : slice->alive) {
-        if (t.characters > left) break;
-        set(t.token);
-      }
+      for (auto t = slice->alive.begin(); t != fits; ++t) set(t->token);
     }
     for (const auto& t : slice->ended) {
       if (t.characters >= lacking && t.characters <= left) set(t.token);
@@ -62,9 +67,19 @@ class MaskWalk {
     State after;
     automaton_.after(stack, after);
     const ByteSet bytes = automaton_.bytes(after);
-    if (bytes.count() == 0) return;
-    for (const auto& exit : slice->exits) {
-      if (exit.characters >= lacking && exit.characters <= left) children(exit.node, after, bytes, 0);
+    State next;
+    for (int b = 0; b < 256; ++b) {
+      const auto first = slice->exits_by_byte[b], last = slice->exits_by_byte[b + 1];
+      if (first == last || !bytes.test(static_cast<unsigned char>(b))) continue;
+      automaton_.step(after, static_cast<unsigned char>(b), next);
+      if (next.empty()) continue;
+      for (auto i = first; i < last; ++i) {
+        const auto& exit = slice->exits[i];
+        if (exit.characters < lacking || exit.characters > left) continue;
+        const TrieNode& node = vocabulary_.nodes()[exit.node];
+        set_own(node);
+        if (node.end > exit.node + 1) walk(exit.node, next, 0);
+      }
     }
   }
 
@@ -186,7 +201,7 @@ class StackMatcher : public Matcher {
  private:
   // Over to the workspace's automaton of the day; a new one is made when the old has grown too large.
   void move() const {
-    if (shared_->automaton->size() > kFramesMax) {
+    if (shared_->automaton->size() > shared_->frames_max) {
       shared_->automaton = std::make_shared<Automaton>(
           program_of(*grammar_), shared_->vocabulary ? shared_->vocabulary->token_bytes_max() : 0);
       shared_->masks.clear();
@@ -196,6 +211,8 @@ class StackMatcher : public Matcher {
     for (auto& stack : state_) stack = shared_->automaton->import(*automaton_, stack);
     std::sort(state_.begin(), state_.end());
     automaton_ = shared_->automaton;
+    // A text that is itself that deep must not make every call move again.
+    shared_->frames_max = std::max(kFramesMax, 4 * automaton_->size());
   }
 
   void keep(State key, const TokenMask& mask) const {

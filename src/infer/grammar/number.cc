@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <tuple>
+#include <unordered_map>
 
 #include "infer/grammar/regex.h"
 
@@ -79,7 +79,11 @@ class Builder {
 
  private:
   std::uint32_t intern(const Place& place) {
-    auto [it, added] = ids_.try_emplace(place, static_cast<std::uint32_t>(places_.size()));
+    const auto [phase, negative, digits, low, high, whole, rest] = place;
+    std::uint64_t key = static_cast<std::uint64_t>(phase) << 1 | (negative ? 1 : 0);
+    for (const int small : {digits, low + 1, high + 1, whole})
+      key = key << 8 | static_cast<std::uint64_t>(small);
+    auto [it, added] = ids_.try_emplace(key << 16 | rest, static_cast<std::uint32_t>(places_.size()));
     if (added) places_.push_back(place), raw_.add();
     return it->second;
   }
@@ -182,7 +186,7 @@ class Builder {
   std::optional<Bound> low_[2], high_[2];
   std::size_t whole_max_ = 0, fraction_extra_ = 0;
   RawDfa raw_;
-  std::map<Place, std::uint32_t> ids_;
+  std::unordered_map<std::uint64_t, std::uint32_t> ids_;
   std::vector<Place> places_;
 };
 

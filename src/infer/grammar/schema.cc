@@ -66,9 +66,22 @@ std::string escape_pointer(const std::string& part) {
   return out;
 }
 
+// One spelling for each number: 2.0 is 2.
+Json canonical(const Json& value) {
+  if (value.is_number_float() && std::abs(value.get<double>()) < 1e15 &&
+      std::floor(value.get<double>()) == value.get<double>()) {
+    return static_cast<std::int64_t>(value.get<double>());
+  }
+  Json out = value;
+  if (value.is_structured()) {
+    for (auto& element : out) element = canonical(element);
+  }
+  return out;
+}
+
 class Compiler {
  public:
-  explicit Compiler(const Json& root) : logic_(root) {}
+  Compiler(const Json& root, Grammar::SchemaOptions options) : logic_(root), options_(options) {}
 
   Problems& problems() { return logic_.problems; }
   Program& program() { return program_; }
@@ -97,20 +110,21 @@ class Compiler {
 
  private:
   NodeId constrained(const Json& schema, const std::string& at, int depth) {
-    bool trivial = true, known = true;
+    if (logic_.foreign_base(schema)) problems().add(at, "keyword \"$id\" inside a schema");
+    bool trivial = true;
     for (const auto& [key, ignored] : schema.items()) {
       if (is_annotation(key)) continue;
       if (kKeywords.contains(key))
         trivial = false;
       else
-        problems().add(at, fmt::format("keyword \"{}\"", key)), known = false;
+        problems().add(at, fmt::format("keyword \"{}\"", key));
     }
-    if (!known) return program_.nothing();
     if (trivial) return anything(kFreeDepthMax);
     if (const Json* reference = find(schema, "$ref")) {
-      const bool alone = std::none_of(schema.items().begin(), schema.items().end(), [](const auto& item) {
-        return item.key() != "$ref" && !is_annotation(item.key());
-      });
+      const bool alone = logic_.ref_stands_alone() ||
+                         std::none_of(schema.items().begin(), schema.items().end(), [](const auto& item) {
+                           return item.key() != "$ref" && !is_annotation(item.key());
+                         });
       if (alone) {
         const Json* target = logic_.resolve(*reference, at);
         return target != nullptr ? value(*target, reference->get<std::string>().substr(1), depth + 1)
@@ -118,7 +132,7 @@ class Compiler {
       }
     }
     if (schema.contains("$ref") || schema.contains("allOf")) {
-      return value(logic_.keep(logic_.flatten(schema, at)), at, depth + 1);
+      return value(logic_.keep(logic_.flatten(schema, at), at), at, depth + 1);
     }
     for (const char* key : {"anyOf", "oneOf"}) {
       if (schema.contains(key)) return branches(schema, key, at, depth);
@@ -154,6 +168,8 @@ class Compiler {
     }
     Json rest = schema;
     rest.erase(key);
+    for (auto it = rest.begin(); it != rest.end();)
+      it = is_annotation(it.key()) ? rest.erase(it) : std::next(it);
     const bool bare = std::all_of(rest.items().begin(), rest.items().end(),
                                   [](const auto& item) { return is_annotation(item.key()); });
     std::vector<const Json*> merged;
@@ -162,7 +178,7 @@ class Compiler {
       if (bare)
         merged.push_back(&list[i]);
       else
-        merged.push_back(&logic_.keep(logic_.merge(rest, logic_.flatten(list[i], here), here)));
+        merged.push_back(&logic_.keep(logic_.merge(rest, logic_.flatten(list[i], here), here), here));
     }
     if (std::string_view(key) == "oneOf") {
       for (std::size_t i = 0; i < merged.size(); ++i) {
@@ -205,22 +221,40 @@ class Compiler {
       return is_annotation(item.key()) || item.key() == "type" || item.key() == "nullable";
     });
     std::vector<std::string> types;
-    if (only_type) types = logic_.types(rest, at);
+    if (only_type && !bare) types = logic_.types(rest, at);
     std::vector<NodeId> alternatives;
-    for (const auto& v : list) {
-      bool fits = bare;
-      if (!bare && only_type) {
-        for (const auto& type : types) {
-          const bool integral =
-              v.is_number_integer() || (v.is_number() && std::floor(v.get<double>()) == v.get<double>());
-          fits = fits || (type == "number"    ? v.is_number()
-                          : type == "integer" ? integral
-                                              : type == v.type_name());
-        }
-      } else if (!bare) {
-        fits = logic_.satisfies(v, rest, at);
+    std::vector<bool> satisfied;
+    if (!bare && !only_type) {
+      satisfied = logic_.satisfying(list, rest, at);  // Looks at everything but formats.
+      Json inner = rest;
+      inner.erase("format");
+      if (print_json(inner).find("\"format\"") != std::string::npos) {
+        problems().add(at, "keyword \"enum\" or \"const\" beside a schema with \"format\" inside");
       }
-      if (fits) alternatives.push_back(program_.literal(print_json(v)));
+      if (const Json* format = find(rest, "format")) {
+        const auto dfa = format_string(format->is_string() ? format->get<std::string>() : std::string());
+        if (!dfa) problems().add(at, fmt::format("keyword \"format\" with {}", print_json(*format)));
+        for (std::size_t i = 0; dfa && i < list.size(); ++i) {
+          if (!list[i].is_string()) continue;
+          std::uint32_t state = 0;
+          for (char byte : print_json(list[i])) {
+            if (state != kDead) state = dfa->next(state, static_cast<unsigned char>(byte));
+          }
+          satisfied[i] = satisfied[i] && state != kDead && dfa->state(state).accept;
+        }
+      }
+    }
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const Json& v = list[i];
+      bool fits = bare || (!satisfied.empty() && satisfied[i]);
+      for (const auto& type : types) {
+        const bool integral =
+            v.is_number_integer() || (v.is_number() && std::floor(v.get<double>()) == v.get<double>());
+        fits = fits || (type == "number"    ? v.is_number()
+                        : type == "integer" ? integral
+                                            : type == v.type_name());
+      }
+      if (fits) alternatives.push_back(program_.literal(print_json(canonical(v))));
     }
     return program_.choice(std::move(alternatives));
   }
@@ -444,6 +478,23 @@ class Compiler {
     }
     // From the back. rest[0]: what may follow when nothing has been written yet, rest[1]: when something has.
     NodeId rest[2] = {program_.literal("}"), program_.literal("}")};
+    const bool open =
+        additional == nullptr || *additional == true ? options_.open_objects : *additional != false;
+    if (open) {
+      auto other = any_string_but(names, kDfaStatesMax);
+      if (!other) {
+        problems().limit(at, "property names are too long, all together");
+        return program_.nothing();
+      }
+      const auto content = additional == nullptr
+                               ? anything(kFreeDepthMax - 1)
+                               : value(*additional, at + "/additionalProperties", depth + 1);
+      const auto member =
+          program_.sequence({program_.lexeme({other, 0, kKeyCharactersMax}), program_.literal(":"), content});
+      const auto further = program_.sequence({program_.literal(","), member});
+      rest[0] = program_.sequence({program_.repeat(member, further, 0, kMembersMax), rest[0]});
+      rest[1] = program_.sequence({program_.repeat(further, further, 0, kMembersMax), rest[1]});
+    }
     for (auto it = names.rbegin(); it != names.rend(); ++it) {
       const Json* property = properties != nullptr ? find(*properties, *it) : nullptr;
       NodeId content;
@@ -466,6 +517,7 @@ class Compiler {
   }
 
   SchemaLogic logic_;
+  Grammar::SchemaOptions options_;
   Program program_;
   std::unordered_map<const Json*, NodeId> done_;
   NodeId key_ = kNoNode, free_string_ = kNoNode, free_number_ = kNoNode;
@@ -475,13 +527,13 @@ class Compiler {
 }  // namespace
 }  // namespace grammar
 
-Result<std::shared_ptr<const Grammar>> Grammar::from_schema(const Json& schema) {
+Result<std::shared_ptr<const Grammar>> Grammar::from_schema(const Json& schema, SchemaOptions options) {
   using namespace grammar;
   if (const auto bytes = print_json(schema).size(); bytes > kSchemaBytesMax) {
     return fail(Code::kExhausted,
                 fmt::format("a schema of {} bytes is over the limit of {}", bytes, kSchemaBytesMax));
   }
-  Compiler compiler(schema);
+  Compiler compiler(schema, options);
   const auto root = compiler.value(schema, "");
   const auto& problems = compiler.problems();
   if (!problems.unsupported.empty()) {
@@ -499,12 +551,12 @@ Result<std::shared_ptr<const Grammar>> Grammar::from_schema(const Json& schema) 
   return std::make_shared<Compiled>(std::move(program));
 }
 
-std::vector<std::string> Grammar::unsupported(const Json& schema) {
+std::vector<std::string> Grammar::unsupported(const Json& schema, SchemaOptions options) {
   using namespace grammar;
   if (const auto bytes = print_json(schema).size(); bytes > kSchemaBytesMax) {
     return {fmt::format("/: the schema has {} bytes, more than {}", bytes, kSchemaBytesMax)};
   }
-  Compiler compiler(schema);
+  Compiler compiler(schema, options);
   compiler.value(schema, "");
   auto lines = compiler.problems().unsupported;
   if (!compiler.problems().exhausted.empty()) lines.push_back(compiler.problems().exhausted);

@@ -16,6 +16,17 @@ Json all_of(Json a, Json b) {
   return Json{{"allOf", Json::array({std::move(a), std::move(b)})}};
 }
 
+// OpenAPI's nullable as a type, so that combining schemas can't lose it.
+Json without_nullable(Json schema) {
+  const bool nullable = schema["nullable"] == true;
+  schema.erase("nullable");
+  if (nullable && schema.contains("type")) {
+    if (!schema["type"].is_array()) schema["type"] = Json::array({schema["type"]});
+    schema["type"].push_back("null");
+  }
+  return schema;
+}
+
 bool whole(const std::string& type, const std::string& other) {
   return type == "integer" && other == "number";
 }
@@ -23,10 +34,10 @@ bool whole(const std::string& type, const std::string& other) {
 }  // namespace
 
 bool is_annotation(std::string_view keyword) {
-  static constexpr std::array<std::string_view, 16> kAnnotations{
-      "$comment",      "$defs",    "$id",         "$schema",    "contentEncoding", "contentMediaType",
-      "contentSchema", "default",  "definitions", "deprecated", "description",     "example",
-      "examples",      "readOnly", "title",       "writeOnly"};
+  static constexpr std::array<std::string_view, 18> kAnnotations{
+      "$anchor",         "$comment",         "$defs",         "$dynamicAnchor", "$id",         "$schema",
+      "contentEncoding", "contentMediaType", "contentSchema", "default",        "definitions", "deprecated",
+      "description",     "example",          "examples",      "readOnly",       "title",       "writeOnly"};
   return std::find(kAnnotations.begin(), kAnnotations.end(), keyword) != kAnnotations.end();
 }
 
@@ -41,7 +52,34 @@ void Problems::limit(const std::string& at, std::string_view what) {
   if (exhausted.empty()) exhausted = fmt::format("{}: {}", at.empty() ? "/" : at, what);
 }
 
-const Json& SchemaLogic::keep(Json schema) { return *kept_.emplace_back(std::move(schema)); }
+const Json& SchemaLogic::keep(Json schema, const std::string& at) {
+  if (schema.is_object()) schema.erase("$id");
+  auto text = print_json(schema);
+  kept_bytes_ += text.size();
+  if (kept_bytes_ > kMergedBytesMax) problems.limit(at, "combining subschemas takes more than 16 MiB");
+  auto& kept = kept_[std::move(text)];
+  if (kept.is_null()) kept = JsonValue(std::move(schema));
+  return *kept;
+}
+
+bool SchemaLogic::afford(const Json& schema, const std::string& at) {
+  std::vector<const Json*> open{&schema};
+  while (!open.empty() && work_ <= kMergeWorkMax) {
+    const Json* value = open.back();
+    open.pop_back();
+    ++work_;
+    if (!value->is_structured()) continue;
+    for (const auto& child : *value) open.push_back(&child);
+  }
+  if (work_ > kMergeWorkMax) problems.limit(at, "combining subschemas takes too long");
+  return work_ <= kMergeWorkMax;
+}
+
+bool SchemaLogic::foreign_base(const Json& schema) const {
+  const Json* id = find(schema, "$id");
+  return &schema != &root_ && id != nullptr && id->is_string() &&
+         id->get_ref<const std::string&>().substr(0, 1) != "#";
+}
 
 const Json* SchemaLogic::resolve(const Json& reference, const std::string& at) {
   if (!reference.is_string()) {
@@ -83,6 +121,10 @@ const Json* SchemaLogic::resolve(const Json& reference, const std::string& at) {
     }
     target = next;
     begin = end;
+    if (foreign_base(*target)) {
+      problems.add(at, fmt::format("keyword \"$ref\" to \"{}\", which has an $id of its own", text));
+      return nullptr;
+    }
   }
   return target;
 }
@@ -92,6 +134,7 @@ Json SchemaLogic::flatten(const Json& schema, const std::string& at, int depth) 
     if (!schema.is_boolean()) problems.add(at, "is neither an object nor a boolean");
     return schema;
   }
+  if (foreign_base(schema)) problems.add(at, "keyword \"$id\" inside a schema");
   if (depth > kSchemaDepthMax || problems.any()) {
     problems.limit(at, "references and allOf are nested deeper than 64 levels");
     return false;
@@ -99,6 +142,10 @@ Json SchemaLogic::flatten(const Json& schema, const std::string& at, int depth) 
   const Json* reference = find(schema, "$ref");
   const Json* all = find(schema, "allOf");
   if (reference == nullptr && all == nullptr) return schema;
+  if (reference != nullptr && ref_stands_alone()) {
+    const Json* target = resolve(*reference, at);
+    return target != nullptr ? flatten(*target, at, depth + 1) : Json(false);
+  }
   Json out = schema;
   out.erase("$ref");
   out.erase("allOf");
@@ -120,13 +167,12 @@ Json SchemaLogic::flatten(const Json& schema, const std::string& at, int depth) 
 }
 
 Json SchemaLogic::merge(const Json& a, const Json& b, const std::string& at) {
-  if (++merges_ > kMergesMax) {
-    problems.limit(at, "combining subschemas takes more than 4,000 merges");
-    return false;
-  }
+  if (!afford(a, at) || !afford(b, at)) return false;
   if (a.is_boolean()) return a.get<bool>() ? b : a;
   if (b.is_boolean()) return b.get<bool>() ? a : b;
   if (!a.is_object() || !b.is_object()) return false;
+  if (a.contains("nullable")) return merge(without_nullable(a), b, at);
+  if (b.contains("nullable")) return merge(a, without_nullable(b), at);
   Json out = a;
   // properties and additionalProperties of one side reach into the other's.
   const Json* pa = find(a, "properties");
@@ -216,13 +262,19 @@ Json SchemaLogic::merge(const Json& a, const Json& b, const std::string& at) {
         for (const auto& y : theirs) product.push_back(all_of(x, y));
       }
       out[key] = product;
-    } else if (key == "nullable" || key == "uniqueItems") {
-      out[key] = key == "nullable" ? *mine == true && theirs == true : *mine == true || theirs == true;
+    } else if (key == "uniqueItems") {
+      out[key] = *mine == true || theirs == true;
     } else {
       problems.add(at, fmt::format("keyword \"{}\" with two values combined by allOf or $ref", key));
     }
   }
   return out;
+}
+
+bool SchemaLogic::ref_stands_alone() const {
+  const auto draft = string_at(root_, "$schema");
+  return draft.find("draft-03") != std::string::npos || draft.find("draft-04") != std::string::npos ||
+         draft.find("draft-06") != std::string::npos || draft.find("draft-07") != std::string::npos;
 }
 
 std::vector<std::string> SchemaLogic::types(const Json& schema, const std::string& at) {
@@ -253,7 +305,7 @@ std::vector<std::string> SchemaLogic::types(const Json& schema, const std::strin
 }
 
 bool SchemaLogic::disjoint(const Json& first, const Json& second, const std::string& at, int depth) {
-  if (depth > 8) return false;
+  if (depth > 8 || problems.any() || !afford(first, at) || !afford(second, at)) return false;
   const Json a = flatten(first, at), b = flatten(second, at);
   if (a == false || b == false) return true;
   if (!a.is_object() || !b.is_object()) return false;
@@ -273,11 +325,16 @@ bool SchemaLogic::disjoint(const Json& first, const Json& second, const std::str
     return e != nullptr && e->is_array() ? *e : Json();
   };
   const Json va = values(a), vb = values(b);
-  auto none_satisfies = [&](const Json& list, const Json& schema) {
-    return list.is_array() &&
-           std::none_of(list.begin(), list.end(), [&](const Json& v) { return satisfies(v, schema, at); });
+  const auto none = [](const std::vector<bool>& flags) {
+    return std::find(flags.begin(), flags.end(), true) == flags.end();
   };
-  if (none_satisfies(va, b) || none_satisfies(vb, a)) return true;
+  if (va.is_array() && vb.is_array()) {
+    const bool shared = std::any_of(
+        va.begin(), va.end(), [&](const Json& v) { return std::find(vb.begin(), vb.end(), v) != vb.end(); });
+    if (!shared) return true;
+  }
+  if (va.is_array() && none(satisfying(va, b, at))) return true;
+  if (vb.is_array() && none(satisfying(vb, a, at))) return true;
   bool all = true;
   for (const auto& s : types(a, at)) {
     for (const auto& t : types(b, at)) {
@@ -329,19 +386,23 @@ bool SchemaLogic::disjoint(const Json& first, const Json& second, const std::str
   return all || branches(a, b) || branches(b, a);
 }
 
-bool SchemaLogic::satisfies(const Json& value, const Json& schema, const std::string& at) {
-  if (schema.is_boolean()) return schema.get<bool>();
+std::vector<bool> SchemaLogic::satisfying(const Json& values, const Json& schema, const std::string& at) {
+  std::vector<bool> out(values.size(), false);
+  if (schema.is_boolean()) return std::vector<bool>(values.size(), schema.get<bool>());
+  if (!afford(schema, at) || !afford(values, at)) return out;
   Json whole_schema = schema;
-  for (const char* key : {"$defs", "definitions"}) {
-    if (root_.is_object() && root_.contains(key)) whole_schema[key] = root_[key];
+  if (print_json(schema).find("\"$ref\"") != std::string::npos) {
+    for (const char* key : {"$defs", "definitions"}) {
+      if (root_.is_object() && root_.contains(key) && afford(root_[key], at)) whole_schema[key] = root_[key];
+    }
   }
-  if (schema.contains("nullable") && value.is_null() && schema["nullable"] == true) return true;
   auto compiled = JsonSchema::compile(whole_schema);
   if (!compiled) {
     problems.add(at, "values that can't be checked: " + compiled.error().message());
-    return false;
+    return out;
   }
-  return compiled->check(value).empty();
+  for (std::size_t i = 0; i < values.size(); ++i) out[i] = compiled->check(values[i], 1).empty();
+  return out;
 }
 
 }  // namespace tsukai::infer::grammar

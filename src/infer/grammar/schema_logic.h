@@ -1,7 +1,7 @@
 // Reasoning about JSON Schemas as values: references, conjunction, disjointness.
 #pragma once
 
-#include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,8 +11,9 @@ namespace tsukai::infer::grammar {
 
 constexpr int kSchemaDepthMax = 64;
 constexpr std::size_t kBranchesMax = 256;
-// Schemas made by merging others, all together.
-constexpr std::size_t kMergesMax = 4'000;
+// JSON values that merging subschemas may look at, all together, and the text of all schemas made so.
+constexpr std::size_t kMergeWorkMax = 2'000'000;
+constexpr std::size_t kMergedBytesMax = 16u << 20;
 
 // What a compilation could not honour. Each line names a place and a keyword.
 struct Problems {
@@ -37,10 +38,14 @@ class SchemaLogic {
   Json merge(const Json& a, const Json& b, const std::string& at);
   // Proven: no value satisfies both.
   bool disjoint(const Json& a, const Json& b, const std::string& at, int depth = 0);
-  // `value` satisfies `schema` (which may refer to the root's definitions).
-  bool satisfies(const Json& value, const Json& schema, const std::string& at);
-  // A place for schemas made on the way; they stay where they are.
-  const Json& keep(Json schema);
+  // Which of `values` satisfy `schema` (which may refer to the root's definitions).
+  std::vector<bool> satisfying(const Json& values, const Json& schema, const std::string& at);
+  // Until 2019 the siblings of a $ref meant nothing.
+  bool ref_stands_alone() const;
+  // An $id inside the schema changes what the references below it mean.
+  bool foreign_base(const Json& schema) const;
+  // A place for schemas made on the way; they stay where they are, equal ones in one place.
+  const Json& keep(Json schema, const std::string& at);
 
   // The JSON types that a flat schema leaves open: "null", "boolean", "object", "array", "number", "integer",
   // "string".
@@ -48,8 +53,10 @@ class SchemaLogic {
 
  private:
   const Json& root_;
-  std::deque<JsonValue> kept_;
-  std::size_t merges_ = 0;
+  std::map<std::string, JsonValue> kept_;  // By their text.
+  // Counts what is about to be copied; false, and a problem, beyond kMergeWorkMax.
+  bool afford(const Json& schema, const std::string& at);
+  std::size_t work_ = 0, kept_bytes_ = 0;
 };
 
 // Keywords that do not constrain values.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "infer/grammar/lexemes.h"
+
 namespace tsukai::infer {
 namespace grammar {
 
@@ -45,6 +47,8 @@ Vocabulary::Vocabulary(const Tokenizer& tokenizer) : size_(tokenizer.size()) {
     before = bytes;
   }
   for (auto node : path) nodes_[node].end = static_cast<std::uint32_t>(nodes_.size());
+  // Free strings are in every schema: their slices are made now rather than while a model waits.
+  for (std::uint32_t state = 0; state < any_string()->size(); ++state) (void)slice(any_string(), state);
 }
 
 std::shared_ptr<const Slice> Vocabulary::slice(const std::shared_ptr<const Dfa>& dfa,
@@ -84,12 +88,26 @@ std::shared_ptr<const Slice> Vocabulary::make_slice(const std::shared_ptr<const 
       if (info.accept) out->ended.push_back({token, done});
       if (info.characters_next != kDead) out->alive.push_back({token, done + info.characters_next});
     }
-    if (info.accept && node.end > i + 1) out->exits.push_back({i, done});
+    if (info.accept) {
+      for (auto child = i + 1; child < node.end; child = nodes_[child].end)
+        out->exits.push_back({child, done});
+    }
     ++i;
   }
-  std::sort(out->alive.begin(), out->alive.end(), [](auto& a, auto& b) {
-    return std::pair(a.characters, a.token) < std::pair(b.characters, b.token);
+  std::sort(out->exits.begin(), out->exits.end(), [&](auto& a, auto& b) {
+    return std::pair(nodes_[a.node].byte, a.node) < std::pair(nodes_[b.node].byte, b.node);
   });
+  for (const auto& exit : out->exits) ++out->exits_by_byte[nodes_[exit.node].byte + 1u];
+  for (int b = 0; b < 256; ++b) out->exits_by_byte[b + 1] += out->exits_by_byte[b];
+  // Counting sort: there may be as many tokens as the vocabulary has, but few different counts.
+  std::uint32_t most = 0;
+  for (const auto& t : out->alive) most = std::max(most, t.characters);
+  std::vector<std::uint32_t> at(most + 2);
+  for (const auto& t : out->alive) ++at[t.characters + 1];
+  for (std::uint32_t c = 0; c <= most; ++c) at[c + 1] += at[c];
+  std::vector<Slice::Token> ordered(out->alive.size());
+  for (const auto& t : out->alive) ordered[at[t.characters]++] = t;
+  out->alive = std::move(ordered);
   out->dense = out->alive.size() > size_ / 64;
   if (out->dense) {
     TokenMask bits(size_);

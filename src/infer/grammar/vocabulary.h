@@ -1,6 +1,7 @@
 // The trie behind MaskVocabulary, and the tokens that fit inside one lexeme.
 #pragma once
 
+#include <array>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -31,8 +32,8 @@ struct Slice {
     std::uint32_t
         characters;  // Completed by this token, and (alive) still to come before the lexeme can end.
   };
-  struct Exit {
-    std::uint32_t node;  // The lexeme may end at this trie node, which has children.
+  struct Exit {  // The lexeme may end at the parent of this trie node; its first byte comes after.
+    std::uint32_t node;
     std::uint32_t characters;
   };
   std::shared_ptr<const Dfa> dfa;  // Kept alive, since its address is a key.
@@ -40,7 +41,9 @@ struct Slice {
   std::vector<std::uint64_t> alive_bits;  // dense: tokens after which the lexeme goes on.
   std::vector<Token> alive;               // By rising characters.
   std::vector<Token> ended;               // Tokens at whose end the lexeme may end.
-  std::vector<Exit> exits;
+  std::vector<Exit> exits;                // By the byte of their node,
+  std::array<std::uint32_t, 257>
+      exits_by_byte{};  // those of byte b at [exits_by_byte[b], exits_by_byte[b + 1]).
   std::size_t bytes() const;
 };
 
