@@ -193,6 +193,8 @@ TEST_SUITE("tidy") {
   TEST_CASE("nothing runs detached, and nobody throws across folders") {
     static const std::regex detached("\\bdetached\\b");
     static const std::regex throws("^\\s*throw\\b|[;{)]\\s*throw\\b");
+    // The Jinja interpreter unwinds its recursion by an exception that chat/template.cc catches.
+    const std::string unwinds = "src/infer/chat/jinja_";
     Offences offences;
     for (const auto& file : code()) {
       if (file.place.rfind("src/", 0) != 0) continue;
@@ -200,7 +202,8 @@ TEST_SUITE("tidy") {
         const std::string line = bare(file.lines[i]);
         if (std::regex_search(line, detached))
           offences.add(file, i + 1, "detached: children belong to a Gate");
-        if (std::regex_search(line, throws)) offences.add(file, i + 1, "throws: return a Result");
+        if (std::regex_search(line, throws) && file.place.rfind(unwinds, 0) != 0)
+          offences.add(file, i + 1, "throws: return a Result");
       }
     }
   }

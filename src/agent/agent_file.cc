@@ -22,6 +22,7 @@ constexpr std::int64_t kTokensMax = 1'000'000'000;
 constexpr std::int64_t kSecondsMax = 30 * 24 * 3600;
 constexpr std::int64_t kRecallMax = 100;
 constexpr std::int64_t kTokensPerStepMax = 1'000'000;
+constexpr std::int64_t kCallsPerStepMax = 64;
 
 bool plain_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameLettersMax && std::all_of(name.begin(), name.end(), [](char c) {
@@ -259,6 +260,9 @@ void read_top(MappingReader& top, AgentFile& file) {
   file.tokens_per_step =
       static_cast<std::size_t>(top.integer("tokens_per_step", {1, kTokensPerStepMax})
                                    .value_or(static_cast<std::int64_t>(file.tokens_per_step)));
+  file.calls_per_step =
+      static_cast<std::size_t>(top.integer("calls_per_step", {1, kCallsPerStepMax})
+                                   .value_or(static_cast<std::int64_t>(file.calls_per_step)));
   top.done();
 }
 

@@ -43,6 +43,7 @@ struct AgentFile {
   std::optional<JsonValue> output_schema;
   infer::Sampling sampling;
   std::size_t tokens_per_step = 512;
+  std::size_t calls_per_step = 8;  // Tool calls the model may make in one turn.
 };
 
 // Reads and checks the whole file. kNotFound; kInvalidArgument whose message lists every mistake found, a

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/journal_chain.h"
+#include "agent/journal_owner.h"
 #include "agent/journal_sqlite.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -50,6 +51,31 @@ CREATE TABLE journal(
   hash TEXT NOT NULL,
   PRIMARY KEY(run_id, seq)
 ) STRICT, WITHOUT ROWID;
+)sql",
+      // Leases, approvals and signals are how processes meet; what came of them stands in the chain.
+      R"sql(
+CREATE TABLE lease(
+  run_id TEXT PRIMARY KEY REFERENCES run(id) ON DELETE CASCADE,
+  owner TEXT NOT NULL, fence INTEGER NOT NULL, until_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE approval(
+  n INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  step_key TEXT NOT NULL, tool TEXT NOT NULL, digest TEXT NOT NULL, arguments TEXT NOT NULL, why TEXT NOT NULL,
+  asked_ms INTEGER NOT NULL,
+  decision TEXT NOT NULL DEFAULT 'pending' CHECK(decision IN ('pending', 'allowed', 'denied')),
+  given_by TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', given_ms INTEGER NOT NULL DEFAULT 0,
+  used INTEGER NOT NULL DEFAULT 0,
+  UNIQUE(run_id, step_key, digest)
+) STRICT;
+CREATE INDEX approval_by_decision ON approval(decision, n);
+CREATE TABLE signal(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  name TEXT NOT NULL, payload TEXT NOT NULL, at_ms INTEGER NOT NULL,
+  taken INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX signal_by_run ON signal(run_id, taken, id);
 )sql"};
   return steps;
 }
@@ -60,6 +86,9 @@ Result<std::unique_ptr<Journal>> Journal::open(Database& database, const Clock& 
   }
   return std::unique_ptr<Journal>(std::make_unique<SqliteJournal>(database, clock));
 }
+
+SqliteJournal::SqliteJournal(Database& database, const Clock& clock)
+    : database_(database), clock_(clock), owner_(new_owner()) {}
 
 Result<Statement*> SqliteJournal::prepared(const char* sql) {
   for (auto& [text, statement] : statements_) {
@@ -139,6 +168,12 @@ Result<void> SqliteJournal::store_head(const std::string& run, const Head& head)
   return update->bind(1, run).bind(2, head.rows).bind(3, head.hash).run();
 }
 
+Result<void> SqliteJournal::store_state(const std::string& run, RunState state) {
+  static constexpr char kSql[] = "UPDATE run SET state=?2 WHERE id=?1";
+  TSUKAI_TRY(auto* update, prepared(kSql));
+  return update->bind(1, run).bind(2, name(state)).run();
+}
+
 Result<std::string> SqliteJournal::start_run(std::string agent, std::string task, std::string user,
                                              const Json& payload) {
   const std::string id = random_id(kRunIdLetters);
@@ -157,24 +192,43 @@ Result<std::string> SqliteJournal::start_run(std::string agent, std::string task
     TSUKAI_TRY_VOID(insert->run());
     const Json columns = {{"agent", agent}, {"task", task}, {"user", user}, {"started_ms", now_ms}};
     TSUKAI_TRY_VOID(insert_row(id, head, {Kind::kRunStarted, "", 1, payload_body(payload, columns)}));
-    return store_head(id, head);
+    TSUKAI_TRY_VOID(store_head(id, head));
+    return store_lease({id, owner_, 1, now_ms + kLeaseMs});
   });
   if (!written) return fail(std::move(written).error().in("journal: start run"));
+  held_[id] = {1, kLeaseMs};
   return id;
+}
+
+Result<SqliteJournal::Head> SqliteJournal::open_head_of(const std::string& run) {
+  TSUKAI_TRY(Head head, head_of(run));
+  if (head.open()) return head;
+  return fail(Code::kInvalidArgument,
+              fmt::format("run {} has ended ({}); nothing can be added", run, name(head.state)));
+}
+
+Result<Row> SqliteJournal::append_one(const std::string& run, Head& head, const Draft& draft) {
+  TSUKAI_TRY(Row row, insert_row(run, head, draft));
+  TSUKAI_TRY_VOID(store_head(run, head));
+  return row;
 }
 
 Result<std::vector<Row>> SqliteJournal::append_within(const std::string& run,
                                                       const std::vector<Entry>& entries) {
-  TSUKAI_TRY(Head head, head_of(run));
-  if (head.state != RunState::kRunning && head.state != RunState::kWaiting) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("run {} has ended ({}); nothing can be added", run, name(head.state)));
-  }
+  TSUKAI_TRY(Head head, open_head_of(run));
+  TSUKAI_TRY_VOID(own(run));
   std::vector<Row> rows;
   for (const Entry& entry : entries) {
-    if (entry.kind == Kind::kRunStarted || entry.kind == Kind::kRunDone || entry.kind == Kind::kCancelled) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("{} is written by start_run and finish_run alone", name(entry.kind)));
+    switch (entry.kind) {
+      case Kind::kRunStarted:
+      case Kind::kRunDone:
+      case Kind::kCancelled:
+      case Kind::kLeaseTaken:
+      case Kind::kErased:
+        return fail(Code::kInvalidArgument,
+                    fmt::format("{} rows are written by their own functions alone", name(entry.kind)));
+      default:
+        break;
     }
     TSUKAI_TRY(
         Row row,
@@ -212,11 +266,8 @@ Result<void> SqliteJournal::finish_run(const std::string& run, RunState state, c
   const Json* totals = tsukai::find(payload, "totals");
   const std::string totals_text = totals == nullptr ? "{}" : print_json(*totals);
   auto written = database_.write([&]() -> Result<void> {
-    TSUKAI_TRY(Head head, head_of(run));
-    if (head.state != RunState::kRunning && head.state != RunState::kWaiting) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("run {} has already ended ({})", run, name(head.state)));
-    }
+    TSUKAI_TRY(Head head, open_head_of(run));
+    TSUKAI_TRY_VOID(own(run));
     const std::int64_t now_ms = clock_.wall_ms();
     const Json columns = {
         {"state", name(state)}, {"answer", text}, {"ended_ms", now_ms}, {"totals", totals_text}};
@@ -228,6 +279,7 @@ Result<void> SqliteJournal::finish_run(const std::string& run, RunState state, c
     return update->bind(1, run).bind(2, name(state)).bind(3, text).bind(4, now_ms).bind(5, totals_text).run();
   });
   if (!written) return fail(std::move(written).error().in("journal: finish run"));
+  held_.erase(run);
   return {};
 }
 

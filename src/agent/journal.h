@@ -16,15 +16,26 @@ namespace tsukai::agent {
 
 // When to write which, see docs/ARCHITECTURE.md ("The walk").
 enum class Kind {
-  kRunStarted,   // agent file, task, tool definitions, model and schema digests, seed
-  kRecalled,     // episodes found in memory
-  kModelIntent,  // what the prompt adds to the transcript: kept bytes and tokens, new text, new tokens,
-                 // sha256 of all
-  kModelResult,  // text, tokens, calls, usage
-  kToolIntent,   // step key, tool, arguments: durable before dispatch
-  kToolStarted,  // handed to the server
-  kToolResult,   // the observation, as the model will see it and as it came
-  kToolUnknown,  // the outcome can't be known
+  kRunStarted,     // agent file, task, tool definitions, model and schema digests, seed
+  kRecalled,       // episodes found in memory
+  kModelIntent,    // what the prompt adds to the transcript: kept bytes and tokens, new text, new tokens,
+                   // sha256 of all
+  kModelResult,    // text, tokens, calls, usage
+  kToolIntent,     // step key, tool, arguments: durable before dispatch
+  kToolStarted,    // handed to the server
+  kToolResult,     // the observation, as the model will see it and as it came
+  kToolUnknown,    // the outcome can't be known
+  kPlan,           // the graph of steps
+  kApprovalAsked,  // tool, arguments and their digest: the run waits for a person
+  kApprovalGiven,  // who decided what, as applied to this run
+  kSignal,         // something sent to the run from outside, as applied
+  kTimerSet,
+  kTimerFired,
+  kCompacted,     // observations replaced by their handles
+  kChildStarted,  // a run of another agent
+  kChildDone,
+  kLeaseTaken,  // another owner continues the run: who, and the fencing number
+  kErased,      // payloads forgotten: how many rows, by whom, why. The only kind that may follow the end.
   kCancelled,
   kRunDone,  // answer or reason, totals
 };
@@ -64,6 +75,40 @@ struct RunSummary {
   JsonValue totals;
 };
 
+// Who may append to a run, and until when nobody else may take it over.
+struct Lease {
+  std::string run;
+  std::string owner;       // journal_owner.h
+  std::int64_t fence = 0;  // Grows with each owner.
+  std::int64_t until_ms = 0;
+};
+constexpr std::int64_t kLeaseMs = 60'000;  // Renewed by every append.
+
+struct Approval {
+  std::string run, step_key, tool;
+  std::string digest;  // sha256 of tool and canonical arguments: a decision holds for these alone.
+  JsonValue arguments;
+  std::string why;  // Of the asker: which rule.
+  std::int64_t asked_ms = 0;
+  enum class Decision { kPending, kAllowed, kDenied } decision = Decision::kPending;
+  std::string by, reason;  // Of the person.
+  std::int64_t given_ms = 0;
+  bool used = false;
+};
+
+struct Signal {
+  std::int64_t id = 0;
+  std::string name;  // "cancel", "resolve" ...
+  JsonValue payload;
+  std::int64_t at_ms = 0;
+};
+
+struct Retention {
+  std::int64_t age_ms_max = 0;  // Ended longer ago than this; 0: no limit.
+  std::int64_t bytes_max =
+      0;  // Payload bytes of all runs together; 0: no limit. The oldest ended runs go first.
+};
+
 // Limits. Beyond them an append is refused with kExhausted and nothing is written.
 constexpr std::size_t kPayloadBytesMax = 64u << 20;
 constexpr std::int64_t kRowsPerRunMax = 1'000'000;
@@ -78,7 +123,8 @@ class Journal {
   static Result<std::unique_ptr<Journal>> open(Database& database, const Clock& clock);
   virtual ~Journal() = default;
 
-  // Creates the run and its RUN_STARTED row in one transaction. Ids are short and unguessable.
+  // Creates the run and its RUN_STARTED row in one transaction; this object owns the run. Ids are short and
+  // unguessable.
   virtual Result<std::string> start_run(std::string agent, std::string task, std::string user,
                                         const Json& payload) = 0;
   // Durable on return (synchronous=FULL). Chained to the row before.
@@ -91,6 +137,43 @@ class Journal {
   virtual Result<void> finish_run(const std::string& run, RunState state, const std::string& answer,
                                   const Json& payload) = 0;
 
+  // Makes this object the owner, with a higher fencing number, and journals LEASE_TAKEN; the former owner can
+  // append nothing from then on. kDenied while that owner's process lives and its lease lasts. Taking one's
+  // own renews it.
+  virtual Result<Lease> take_lease(const std::string& run, std::int64_t lease_ms = kLeaseMs) = 0;
+  // Lets anyone take the run at once. Nothing when this object is not the owner.
+  virtual Result<void> release_lease(const std::string& run) = 0;
+  // Between kRunning and kWaiting.
+  virtual Result<void> set_state(const std::string& run, RunState state) = 0;
+
+  // APPROVAL_ASKED, and the run waits. Asking again for the same step and digest changes nothing.
+  virtual Result<Approval> ask_approval(const std::string& run, const std::string& step_key,
+                                        const std::string& tool, const Json& arguments,
+                                        const std::string& why) = 0;
+  // From any process, owner or not. Once: a second decision is kInvalidArgument. kNotFound: nobody asked.
+  virtual Result<Approval> give_approval(const std::string& run, const std::string& step_key, bool allowed,
+                                         const std::string& by, const std::string& reason) = 0;
+  // The decision about exactly this call, if there is one: journals APPROVAL_GIVEN and uses it up, in one
+  // transaction; when none waits any more, the run is running again. Nothing: still pending. kDenied: used
+  // already, or for other arguments.
+  virtual Result<std::optional<Approval>> use_approval(const std::string& run, const std::string& step_key,
+                                                       const std::string& tool, const Json& arguments) = 0;
+  // Undecided ones, oldest first; of all runs when `run` is "".
+  virtual Result<std::vector<Approval>> pending_approvals(const std::string& run) = 0;
+
+  // Leaves a message for a run, from any process. It arrives once, also when its owner dies meanwhile.
+  virtual Result<std::int64_t> send_signal(const std::string& run, const std::string& name,
+                                           const Json& payload) = 0;
+  // What arrived since, oldest first; each is journaled as SIGNAL in the same transaction.
+  virtual Result<std::vector<Signal>> take_signals(const std::string& run) = 0;
+
+  // Forgets what an ended run held: payloads, task, answer, approvals, signals. The chain still verifies; an
+  // ERASED row says who and why. The bytes are gone from the files when checkpoint() of the database has
+  // succeeded, which this tries; kTimeout when a reader kept it from that (then call the checkpoint again).
+  virtual Result<void> erase(const std::string& run, const std::string& by, const std::string& reason) = 0;
+  // Deletes whole ended runs; gives their ids.
+  virtual Result<std::vector<std::string>> prune(Retention retention) = 0;
+
   virtual Result<std::vector<Row>> rows(const std::string& run) = 0;
   // Newest first.
   virtual Result<std::vector<RunSummary>> list(std::size_t count, std::optional<RunState> state) = 0;
@@ -100,6 +183,9 @@ class Journal {
   // Recomputes the chain. Empty: intact. Else one line a defect, naming the row and the column. What only
   // somebody who rewrites the whole chain could do goes unseen, unless the head hash was kept elsewhere.
   virtual Result<std::vector<std::string>> verify(const std::string& run) = 0;
+  // Everything about a run as one value, with salts, so that the chain can be checked from it alone
+  // (docs/formats/journal.md, "Export").
+  virtual Result<Json> export_run(const std::string& run) = 0;
 };
 
 }  // namespace tsukai::agent

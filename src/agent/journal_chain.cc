@@ -1,6 +1,5 @@
 #include "agent/journal_chain.h"
 
-#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -9,16 +8,29 @@
 namespace tsukai::agent {
 namespace {
 
-constexpr std::array<std::pair<Kind, std::string_view>, 10> kKinds = {{{Kind::kRunStarted, "RUN_STARTED"},
-                                                                       {Kind::kRecalled, "RECALLED"},
-                                                                       {Kind::kModelIntent, "MODEL_INTENT"},
-                                                                       {Kind::kModelResult, "MODEL_RESULT"},
-                                                                       {Kind::kToolIntent, "TOOL_INTENT"},
-                                                                       {Kind::kToolStarted, "TOOL_STARTED"},
-                                                                       {Kind::kToolResult, "TOOL_RESULT"},
-                                                                       {Kind::kToolUnknown, "TOOL_UNKNOWN"},
-                                                                       {Kind::kCancelled, "CANCELLED"},
-                                                                       {Kind::kRunDone, "RUN_DONE"}}};
+constexpr std::pair<Kind, std::string_view> kKinds[] = {
+    {Kind::kRunStarted, "RUN_STARTED"},
+    {Kind::kRecalled, "RECALLED"},
+    {Kind::kModelIntent, "MODEL_INTENT"},
+    {Kind::kModelResult, "MODEL_RESULT"},
+    {Kind::kToolIntent, "TOOL_INTENT"},
+    {Kind::kToolStarted, "TOOL_STARTED"},
+    {Kind::kToolResult, "TOOL_RESULT"},
+    {Kind::kToolUnknown, "TOOL_UNKNOWN"},
+    {Kind::kPlan, "PLAN"},
+    {Kind::kApprovalAsked, "APPROVAL_ASKED"},
+    {Kind::kApprovalGiven, "APPROVAL_GIVEN"},
+    {Kind::kSignal, "SIGNAL"},
+    {Kind::kTimerSet, "TIMER_SET"},
+    {Kind::kTimerFired, "TIMER_FIRED"},
+    {Kind::kCompacted, "COMPACTED"},
+    {Kind::kChildStarted, "CHILD_STARTED"},
+    {Kind::kChildDone, "CHILD_DONE"},
+    {Kind::kLeaseTaken, "LEASE_TAKEN"},
+    {Kind::kErased, "ERASED"},
+    {Kind::kCancelled, "CANCELLED"},
+    {Kind::kRunDone, "RUN_DONE"},
+};
 
 }  // namespace
 

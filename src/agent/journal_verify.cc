@@ -48,6 +48,9 @@ Result<std::vector<std::string>> SqliteJournal::verify(const std::string& run) {
   std::string prev = chain_start(run);
   std::int64_t seq_expected = 1;
   bool ended = false;
+  std::vector<std::int64_t>
+      bodiless;  // Rows whose payload is gone; a later ERASED row must account for them.
+  std::int64_t erased_up_to = 0;
   while (defects.size() < kDefectsMax) {
     TSUKAI_TRY(const bool more, all.step());
     if (!more) break;
@@ -69,18 +72,24 @@ Result<std::vector<std::string>> SqliteJournal::verify(const std::string& run) {
       defects.push_back(fmt::format(
           "row {}: kind, step_key, attempt, at_ms, payload_sha256, prev_hash or hash was changed", row.seq));
     }
-    if (ended) defects.push_back(fmt::format("row {} stands after the end of the run", row.seq));
+    const bool is_erasure = kind == name(Kind::kErased);
+    if (ended && !is_erasure)
+      defects.push_back(fmt::format("row {} stands after the end of the run", row.seq));
     const bool is_end = kind == name(Kind::kRunDone) || kind == name(Kind::kCancelled);
     ended = ended || is_end;
 
     if (all.is_null(8)) {
       defects.push_back(fmt::format("row {}: payload_id names no payload", row.seq));
     } else if (all.is_null(10)) {
-      defects.push_back(fmt::format("row {}: the payload's body is gone", row.seq));
+      bodiless.push_back(row.seq);
     } else {
       const std::string body = all.text(10);
       if (payload_hash(all.text(9), body) != row.payload_sha256) {
         defects.push_back(fmt::format("row {}: the payload (body, salt or payload_id) was changed", row.seq));
+      } else if (is_erasure) {
+        auto parsed = parse_json(body);
+        const Json* data = parsed ? tsukai::find(*parsed, "data") : nullptr;
+        if (data != nullptr) erased_up_to = integer_at(*data, "rows");
       } else if (row.seq == 1 || is_end) {
         auto parsed = parse_json(body);
         const Json* vouched = parsed ? tsukai::find(*parsed, "run") : nullptr;
@@ -96,6 +105,9 @@ Result<std::vector<std::string>> SqliteJournal::verify(const std::string& run) {
   if (defects.size() >= kDefectsMax) {
     defects.push_back("and more");
     return defects;
+  }
+  for (const std::int64_t seq : bodiless) {
+    if (seq > erased_up_to) defects.push_back(fmt::format("row {}: the payload's body is gone", seq));
   }
   if (seq_expected - 1 != rows_expected) {
     defects.push_back(

@@ -103,10 +103,12 @@ Result<void> Progress::take_reply(const Row& row) {
   for (std::size_t i = 0; i < reply.message.calls.size(); ++i) {
     step.calls.push_back({.call = reply.message.calls[i], .step_key = call_key(steps.size() + 1, i + 1)});
   }
-  const auto new_tokens =
-      open->prompt.tokens.empty()
-          ? std::int64_t{-1}
-          : static_cast<std::int64_t>(open->prompt.tokens.size() - open->prompt.kept_tokens);
+  std::int64_t new_tokens = -1;
+  if (!open->prompt.tokens.empty()) {
+    new_tokens = static_cast<std::int64_t>(open->prompt.tokens.size() - open->prompt.kept_tokens);
+    // The last token of a turn is produced but never read until the next one: it is new there.
+    if (open->prompt.kept_tokens > 0 && open->prompt.kept_tokens == transcript.tokens.size()) ++new_tokens;
+  }
   totals.add_model_call(reply.usage, new_tokens, number_at(*row.payload, "ms"));
   transcript.text = std::move(open->prompt.text) + reply.text;
   transcript.tokens = std::move(open->prompt.tokens);

@@ -93,7 +93,8 @@ Json agent_record(const AgentFile& file, const Redaction& redaction) {
                 {"seconds", file.budget.seconds}}},
               {"policy", policy},
               {"sampling", sampling_record(file.sampling)},
-              {"tokens_per_step", file.tokens_per_step}};
+              {"tokens_per_step", file.tokens_per_step},
+              {"calls_per_step", file.calls_per_step}};
   if (file.output_schema) out["output"] = {{"schema", **file.output_schema}};
   return out;
 }

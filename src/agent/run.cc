@@ -199,6 +199,7 @@ infer::ChatRequest Run::request_for(const planner::AskModel& question) const {
   // look at it.
   request.sampling.seed += step_number();
   request.tokens_max = parts_.file.tokens_per_step;
+  request.calls_max = parts_.file.calls_per_step;
   return request;
 }
 

@@ -24,14 +24,21 @@ Error database_error(sqlite3* handle, int code, std::string_view what) {
       return Error(Code::kTimeout, std::move(message), "another process holds the database; try again");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return Error(Code::kCorrupt, std::move(message), "restore the file from a backup, or choose another with --db FILE");
-    case SQLITE_FULL: return Error(Code::kExhausted, std::move(message), "free some disk space");
-    case SQLITE_CANTOPEN: return Error(Code::kNotFound, std::move(message), "check the path and its permissions");
+      return Error(Code::kCorrupt, std::move(message),
+                   "restore the file from a backup, or choose another with --db FILE");
+    case SQLITE_FULL:
+      return Error(Code::kExhausted, std::move(message), "free some disk space");
+    case SQLITE_CANTOPEN:
+      return Error(Code::kNotFound, std::move(message), "check the path and its permissions");
     case SQLITE_READONLY:
-    case SQLITE_PERM: return Error(Code::kDenied, std::move(message), "check the file's permissions");
-    case SQLITE_IOERR: return Error(Code::kTransport, std::move(message));
-    case SQLITE_CONSTRAINT: return Error(Code::kInvalidArgument, std::move(message));
-    default: return Error(Code::kInternal, std::move(message));
+    case SQLITE_PERM:
+      return Error(Code::kDenied, std::move(message), "check the file's permissions");
+    case SQLITE_IOERR:
+      return Error(Code::kTransport, std::move(message));
+    case SQLITE_CONSTRAINT:
+      return Error(Code::kInvalidArgument, std::move(message));
+    default:
+      return Error(Code::kInternal, std::move(message));
   }
 }
 
@@ -42,7 +49,8 @@ class FileLock {
     FileLock lock;
     if (descriptor < 0) return lock;
     while (flock(descriptor, LOCK_EX) != 0) {
-      if (errno != EINTR) return fail(Code::kTransport, fmt::format("lock {}: {}", path, std::strerror(errno)));
+      if (errno != EINTR)
+        return fail(Code::kTransport, fmt::format("lock {}: {}", path, std::strerror(errno)));
     }
     lock.descriptor_ = descriptor;
     return lock;
@@ -80,13 +88,15 @@ Statement& Statement::bind(int index, double value) {
 Statement& Statement::bind(int index, std::string_view text) {
   // A null data() would bind NULL where an empty text was meant.
   const char* data = text.data() != nullptr ? text.data() : "";
-  TSUKAI_CHECK(sqlite3_bind_text64(statement_, index, data, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK,
-               "bind text");
+  TSUKAI_CHECK(
+      sqlite3_bind_text64(statement_, index, data, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK,
+      "bind text");
   return *this;
 }
 Statement& Statement::bind_blob(int index, std::string_view bytes) {
   const char* data = bytes.data() != nullptr ? bytes.data() : "";
-  TSUKAI_CHECK(sqlite3_bind_blob64(statement_, index, data, bytes.size(), SQLITE_TRANSIENT) == SQLITE_OK, "bind blob");
+  TSUKAI_CHECK(sqlite3_bind_blob64(statement_, index, data, bytes.size(), SQLITE_TRANSIENT) == SQLITE_OK,
+               "bind blob");
   return *this;
 }
 Statement& Statement::bind_null(int index) {
@@ -125,7 +135,8 @@ double Statement::real(int column) const { return sqlite3_column_double(statemen
 std::string Statement::text(int column) const {
   const void* data = sqlite3_column_blob(statement_, column);
   if (data == nullptr) return {};
-  return std::string(static_cast<const char*>(data), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+  return std::string(static_cast<const char*>(data),
+                     static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
 }
 bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 
@@ -133,7 +144,11 @@ struct Database::State {
   std::string path;
   sqlite3* handle = nullptr;
   int lock = -1;
-  int wal_pages = 0;  // As of the last commit on this connection.
+  int wal_pages = 0;    // As of the last commit on this connection.
+  int write_depth = 0;  // write() within write().
+  // Set when SQLite itself rolled the whole transaction back (disk full, I/O): the outermost write() then
+  // fails too.
+  std::optional<Error> doomed;
 
   ~State() {
     if (handle != nullptr) sqlite3_close_v2(handle);
@@ -161,7 +176,8 @@ Result<Database> Database::open(const std::string& path, DatabaseOptions options
   int flags = options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (options.create && !options.read_only) flags |= SQLITE_OPEN_CREATE;
   flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  const int code = sqlite3_open_v2(path.c_str(), &state->handle, flags, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &state->handle, flags,
+                                   options.vfs.empty() ? nullptr : options.vfs.c_str());
   if (code != SQLITE_OK) return fail(database_error(state->handle, code, fmt::format("open {}", path)));
   sqlite3* handle = state->handle;
   sqlite3_busy_timeout(handle, options.busy_timeout_ms);
@@ -179,18 +195,21 @@ Result<Database> Database::open(const std::string& path, DatabaseOptions options
   // Switching to WAL writes the header: like every write, only under the lock.
   {
     TSUKAI_TRY(auto lock, FileLock::take(database.state_->lock, path));
-    const char* setup = options.read_only ? "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON;"
-                                          : "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-                                            "PRAGMA cell_size_check=ON;"
-                                            "PRAGMA secure_delete=ON;";
-    if (auto done = database.execute(setup); !done) return fail(std::move(done).error().in(fmt::format("open {}", path)));
+    const char* setup = options.read_only
+                            ? "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON;"
+                            : "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                              "PRAGMA cell_size_check=ON;"
+                              "PRAGMA secure_delete=ON;";
+    if (auto done = database.execute(setup); !done)
+      return fail(std::move(done).error().in(fmt::format("open {}", path)));
   }
   return database;
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  const int code = sqlite3_prepare_v2(state_->handle, sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
+  const int code =
+      sqlite3_prepare_v2(state_->handle, sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
   if (code != SQLITE_OK) return fail(database_error(state_->handle, code, "database"));
   return Statement(statement);
 }
@@ -202,13 +221,19 @@ Result<void> Database::execute(const std::string& sql) {
 }
 
 Result<void> Database::write(const std::function<Result<void>()>& body) {
+  if (state_->write_depth > 0) return write_within(body);
   TSUKAI_TRY(auto lock, FileLock::take(state_->lock, state_->path));
   TSUKAI_TRY_VOID(execute("BEGIN IMMEDIATE"));
+  state_->doomed.reset();
+  state_->write_depth = 1;
   Result<void> done = body();
+  state_->write_depth = 0;
+  if (done && state_->doomed) done = fail(*state_->doomed);
   if (done) done = execute("COMMIT");
   if (!done) {
-    // The first error is the one worth telling; a failed rollback leaves nothing that a later BEGIN would not report.
-    (void)execute("ROLLBACK");
+    // The first error is the one worth telling; a failed rollback leaves nothing that a later BEGIN would not
+    // report.
+    if (sqlite3_get_autocommit(state_->handle) == 0) (void)execute("ROLLBACK");
     return done;
   }
   if (state_->wal_pages > kWalPagesMax) {
@@ -218,9 +243,27 @@ Result<void> Database::write(const std::function<Result<void>()>& body) {
   return {};
 }
 
+Result<void> Database::write_within(const std::function<Result<void>()>& body) {
+  if (state_->doomed) return fail(*state_->doomed);
+  const std::string name = fmt::format("w{}", state_->write_depth);
+  TSUKAI_TRY_VOID(execute("SAVEPOINT " + name));
+  ++state_->write_depth;
+  Result<void> done = body();
+  --state_->write_depth;
+  if (done && !state_->doomed) return execute("RELEASE " + name);
+  if (sqlite3_get_autocommit(state_->handle) != 0) {
+    if (!done && !state_->doomed) state_->doomed = done.error();
+    return fail(*state_->doomed);
+  }
+  if (auto undone = execute("ROLLBACK TO " + name + "; RELEASE " + name); !undone)
+    state_->doomed = undone.error();
+  return done ? fail(*state_->doomed) : done;
+}
+
 Result<void> Database::checkpoint() {
   TSUKAI_TRY(auto lock, FileLock::take(state_->lock, state_->path));
-  const int code = sqlite3_wal_checkpoint_v2(state_->handle, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  const int code =
+      sqlite3_wal_checkpoint_v2(state_->handle, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
   if (code != SQLITE_OK) return fail(database_error(state_->handle, code, "checkpoint"));
   return {};
 }
@@ -240,13 +283,15 @@ Result<void> Database::migrate(std::string_view module, const std::vector<std::s
       return fail(Code::kInvalidArgument, fmt::format("{} is a database of another program", state_->path),
                   "choose another file");
     }
-    TSUKAI_TRY(const std::int64_t known, integer_of("SELECT count(*) FROM sqlite_schema WHERE name=?1", "schema_version"));
+    TSUKAI_TRY(const std::int64_t known,
+               integer_of("SELECT count(*) FROM sqlite_schema WHERE name=?1", "schema_version"));
     if (known == 0) return 0;
     return integer_of("SELECT version FROM schema_version WHERE module=?1", module);
   };
   const auto newest = static_cast<std::int64_t>(migrations.size());
   // One snapshot for all looks: another process may be creating the tables at this moment.
   auto version_in_snapshot = [&]() -> Result<std::int64_t> {
+    if (state_->write_depth > 0) return version_now();
     TSUKAI_TRY_VOID(execute("BEGIN"));
     auto version = version_now();
     (void)execute("ROLLBACK");  // Nothing was written; there is nothing that could fail to be undone.
@@ -254,8 +299,8 @@ Result<void> Database::migrate(std::string_view module, const std::vector<std::s
   };
   auto newer = [&](std::int64_t version) {
     return fail(Code::kUnsupported,
-                fmt::format("{} was written by a newer tsukai ({} schema {}, this one knows {})", state_->path, module,
-                            version, newest),
+                fmt::format("{} was written by a newer tsukai ({} schema {}, this one knows {})",
+                            state_->path, module, version, newest),
                 "upgrade tsukai");
   };
   TSUKAI_TRY(const std::int64_t version, version_in_snapshot());
@@ -272,7 +317,8 @@ Result<void> Database::migrate(std::string_view module, const std::vector<std::s
                 "NULL) STRICT"));
     for (auto step = static_cast<std::size_t>(now); step < migrations.size(); ++step) {
       if (auto done = execute(migrations[step]); !done) {
-        return fail(std::move(done).error().in(fmt::format("migrate {} of {} to schema {}", module, state_->path, step + 1)));
+        return fail(std::move(done).error().in(
+            fmt::format("migrate {} of {} to schema {}", module, state_->path, step + 1)));
       }
     }
     TSUKAI_TRY(auto note, prepare("INSERT INTO schema_version(module, version) VALUES(?1, ?2) "

@@ -30,7 +30,8 @@ class Statement {
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
 
-  // True: a row is ready. False: done, and the statement is ready to be bound and stepped again (bindings stay).
+  // True: a row is ready. False: done, and the statement is ready to be bound and stepped again (bindings
+  // stay).
   Result<bool> step();
   // Steps to the end, for statements that give no rows.
   Result<void> run();
@@ -52,6 +53,7 @@ struct DatabaseOptions {
   bool read_only = false;
   bool create = true;
   int busy_timeout_ms = 5000;
+  std::string vfs;  // A registered SQLite VFS; "": the machine's own. Tests inject faults so.
 };
 
 // One connection: WAL, synchronous=FULL, foreign keys, defensive settings. Use it from one thread at a time.
@@ -72,7 +74,10 @@ class Database {
   Result<void> execute(const std::string& sql);
 
   // BEGIN IMMEDIATE, `body`, COMMIT, under the cross-process lock; rolls back when `body` fails. Durable on
-  // return. Checkpoints afterwards, still under the lock, when the WAL has grown beyond kWalPagesMax.
+  // return. Checkpoints afterwards, still under the lock, when the WAL has grown beyond kWalPagesMax. Within
+  // the body of another write() it is a savepoint: a failure undoes its own part alone, and what succeeded is
+  // durable when the outermost write() returns. Should the disk make SQLite undo everything, the outermost
+  // one fails.
   Result<void> write(const std::function<Result<void>()>& body);
 
   // Copies the WAL into the database file and truncates it, under the lock.
@@ -91,6 +96,7 @@ class Database {
  private:
   struct State;
   explicit Database(std::unique_ptr<State> state);
+  Result<void> write_within(const std::function<Result<void>()>& body);
   std::unique_ptr<State> state_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -16,7 +17,8 @@ constexpr int kSchemaDepthMax = 64;
 
 // Rewrites 2020-12 spellings into draft-07 ones, which valijson knows: $defs -> definitions, prefixItems ->
 // items, items beside prefixItems -> additionalItems. References follow.
-Result<Json> to_draft7(const Json& schema, int depth) {
+// `named`: the keys of `schema` are names that somebody gave (of properties, of definitions), not keywords.
+Result<Json> to_draft7(const Json& schema, int depth, bool named = false) {
   if (depth > kSchemaDepthMax) {
     return fail(Code::kInvalidArgument,
                 fmt::format("the schema is nested deeper than {} levels", kSchemaDepthMax));
@@ -33,6 +35,11 @@ Result<Json> to_draft7(const Json& schema, int depth) {
   Json out = Json::object();
   const bool tuple = schema.contains("prefixItems");
   for (const auto& [key, value] : schema.items()) {
+    if (named) {
+      TSUKAI_TRY(auto rewritten, to_draft7(value, depth + 1));
+      out[key] = std::move(rewritten);
+      continue;
+    }
     if (key == "enum" || key == "const" || key == "default" || key == "examples") {
       out[key] = value;
       continue;
@@ -53,7 +60,10 @@ Result<Json> to_draft7(const Json& schema, int depth) {
       out[key] = reference;
       continue;
     }
-    TSUKAI_TRY(auto rewritten, to_draft7(value, depth + 1));
+    if (key == "nullable") continue;
+    const bool names = key == "properties" || key == "patternProperties" || key == "$defs" ||
+                       key == "definitions" || key == "dependentSchemas" || key == "dependencies";
+    TSUKAI_TRY(auto rewritten, to_draft7(value, depth + 1, names && value.is_object()));
     if (key == "$defs")
       out["definitions"] = std::move(rewritten);
     else if (key == "prefixItems")
@@ -62,6 +72,11 @@ Result<Json> to_draft7(const Json& schema, int depth) {
       out["additionalItems"] = std::move(rewritten);
     else
       out[key] = std::move(rewritten);
+  }
+  if (!named && schema.contains("nullable") && schema["nullable"] == true && out.contains("type")) {
+    if (!out["type"].is_array()) out["type"] = Json::array({out["type"]});
+    if (std::find(out["type"].begin(), out["type"].end(), "null") == out["type"].end())
+      out["type"].push_back("null");
   }
   return out;
 }

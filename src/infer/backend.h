@@ -58,8 +58,15 @@ struct Batch {
   std::vector<std::int32_t> pages;
 };
 
+// How K and V are rounded.
+enum class KvType {
+  kF16,  // half the memory; the default
+  kF32,  // nothing is lost: for tests against other implementations
+};
+
 struct KvShape {
   int layers = 0, kv_heads = 0, head_dim = 0;
+  KvType type = KvType::kF16;
   std::size_t pages = 0;
 };
 

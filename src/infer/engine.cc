@@ -90,9 +90,13 @@ class CpuEngine : public Engine {
     TSUKAI_TRY(backend_, make_cpu_backend(options.kernels, options.threads));
     TSUKAI_TRY(model_, Architecture::load(std::move(file), *backend_, context_,
                                           std::max<int>(rows, Scheduler::kLiveMax)));
+    if (options.kv != "f16" && options.kv != "f32") {
+      return fail(Code::kInvalidArgument, "KV type \"" + options.kv + "\"", "use f16 or f32");
+    }
+    const KvType kv_type = options.kv == "f16" ? KvType::kF16 : KvType::kF32;
     const std::size_t page_bytes =
         static_cast<std::size_t>(shape.layers) * 2 * static_cast<std::size_t>(shape.kv_heads) *
-        static_cast<std::size_t>(shape.head_dim) * kPageTokens * sizeof(std::uint16_t);
+        static_cast<std::size_t>(shape.head_dim) * kPageTokens * (kv_type == KvType::kF16 ? 2 : 4);
     const std::size_t bytes =
         options.kv_bytes_max != 0 ? options.kv_bytes_max : std::max(free_memory_bytes() / 4, kKvBytesMin);
     const std::size_t pages = std::min<std::size_t>(bytes / page_bytes, (std::size_t{1} << 27) - 1);
@@ -101,7 +105,7 @@ class CpuEngine : public Engine {
                                         " bytes holds not one page of " + std::to_string(page_bytes) +
                                         " bytes");
     }
-    TSUKAI_TRY_VOID(backend_->allocate_kv({shape.layers, shape.kv_heads, shape.head_dim, pages}));
+    TSUKAI_TRY_VOID(backend_->allocate_kv({shape.layers, shape.kv_heads, shape.head_dim, kv_type, pages}));
     cache_ = std::make_unique<KvCache>(
         pages,
         [](void* backend, std::int32_t from, std::int32_t to) {

@@ -49,7 +49,8 @@ struct EngineOptions {
   std::size_t context = 0;       // Tokens of one sequence; 0: what the model was trained for, at most 8,192.
   std::size_t kv_bytes_max = 0;  // 0: a quarter of the memory that is free.
   std::string kernels = "auto";  // auto | reference | avx2 | avx512
-  int step_rows = 0;             // Rows computed together at most; 0: 256. Changes speed and memory, never results.
+  std::string kv = "f16";        // How K and V are kept: f16 | f32.
+  int step_rows = 0;  // Rows computed together at most; 0: 256. Changes speed and memory, never results.
 };
 
 class GgufFile;

@@ -140,6 +140,7 @@ tokens_per_step: 256
     has("model: m\nservers: {\"a b\": {command: x}}", "a.yaml:2:11: a server's name is letters");
     has("model: m\nservers: {a__b: {command: x}}", "a server's name is letters");
     has("model: m\nservers:\n  s: {command: x, bogus: 1}", "a.yaml:3:19: ");
+    has("model: m\ncalls_per_step: 0", "\"calls_per_step\" must be from 1 to 64, not 0");
     has("model: m\ntools: x.y", "\"tools\" must be a list, not text");
     has("model: m\npolicy: {allow: x}", "\"policy\" must be a list of rules");
     has("model: m\npolicy: [3]", "\"policy\" must be a mapping (key: value), not a whole number");

@@ -35,6 +35,20 @@ TEST_SUITE("base/json_schema") {
     CHECK_FALSE(problems(schema, Json::parse(R"([1,"a",2])")).empty());
   }
 
+  TEST_CASE("nullable adds null to the type") {
+    const auto schema = Json::parse(R"({"type":"object","properties":{"a":{"type":"string","nullable":true}}})");
+    CHECK(problems(schema, Json::parse(R"({"a":null})")).empty());
+    CHECK_FALSE(problems(schema, Json::parse(R"({"a":1})")).empty());
+    CHECK_FALSE(problems(Json::parse(R"({"type":"string","nullable":false})"), Json()).empty());
+  }
+
+  TEST_CASE("properties may be called like keywords") {
+    const auto schema = Json::parse(R"({"properties":{"$id":{"type":"integer"},"enum":{"type":"string"}}})");
+    CHECK_FALSE(problems(schema, Json::parse(R"({"$id":"x"})")).empty());
+    CHECK_FALSE(problems(schema, Json::parse(R"({"enum":1})")).empty());
+    CHECK(problems(schema, Json::parse(R"({"$id":1,"enum":"x"})")).empty());
+  }
+
   TEST_CASE("a malformed schema is refused") {
     CHECK_FALSE(JsonSchema::compile(Json::parse(R"({"type":"wrong"})")).has_value());
     CHECK_FALSE(JsonSchema::compile(Json::parse(R"({"required":"x"})")).has_value());

@@ -31,6 +31,7 @@ class ListedTokenizer : public Tokenizer {
   explicit ListedTokenizer(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {}
   std::vector<TokenId> encode(std::string_view) const override { return {}; }
   std::vector<TokenId> encode_with_control(std::string_view) const override { return {}; }
+  std::vector<TokenId> encode_parts(std::span<const TextPart>) const override { return {}; }
   std::string_view bytes(TokenId token, bool) const override {
     return tokens_[static_cast<std::size_t>(token)];
   }

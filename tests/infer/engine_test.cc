@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/post.hpp>
 #include <cmath>
 
 #include "infer/local_model.h"
@@ -37,13 +39,14 @@ std::vector<TokenId> joined(std::vector<TokenId> a, const std::vector<TokenId>& 
 
 TEST_SUITE("infer/engine") {
   TEST_CASE("logits of every architecture agree with transformers within 1e-3, with every kernel") {
-    for (const char* model : {"llama", "llama3", "qwen2", "qwen3"}) {
+    for (const std::string model : {"llama", "llama3", "qwen2", "qwen3"}) {
       const ReferenceLogits reference = reference_logits(model);
       for (const std::string& kernels : available_kernels()) {
         CAPTURE(model);
         CAPTURE(kernels);
         EngineOptions options;
         options.kernels = kernels;
+        options.kv = "f32";
         const auto engine = tiny_engine(model, options);
         CHECK(engine->kernels() == kernels);
         const auto logits = await(engine->logits(reference.tokens));

@@ -47,15 +47,16 @@ TEST_SUITE("mcp/server_config") {
     CHECK(config->args.at(0) == "at0kb");
     CHECK(config->env.at("T") == "t0k");
     CHECK(refusal(R"({"command": "x", "env": {"T": "${TSUKAI_TEST_MISSING}"}})") ==
-          "server maps: env.T needs the environment variable TSUKAI_TEST_MISSING, which is not set; "
+          "server maps: \"env.T\" needs the environment variable TSUKAI_TEST_MISSING, which is not set; "
           "export TSUKAI_TEST_MISSING=... before starting");
   }
 
   TEST_CASE("mistakes are named with their key and what was probably meant") {
-    CHECK(refusal(R"({"comand": "x"})") == "server maps: comand is not a known key; did you mean command?");
-    CHECK(refusal(R"({"command": 3})") == "server maps: command must be a string, not number");
+    CHECK(refusal(R"({"comand": "x"})") ==
+          "server maps: \"comand\" is not a known key; did you mean command?");
+    CHECK(refusal(R"({"command": 3})") == "server maps: \"command\" must be a string, not number");
     CHECK(refusal(R"({"command": "x", "args": "y"})") ==
-          "server maps: args must be an array of strings, not string");
+          "server maps: \"args\" must be an array of strings, not string");
     CHECK(refusal(R"({})").find("neither command nor url") != std::string::npos);
     CHECK(refusal(R"({"command": "x", "url": "http://y"})").find("command and url") != std::string::npos);
     CHECK(refusal(R"({"type": "stdio", "url": "http://y"})").find("needs command") != std::string::npos);

@@ -192,6 +192,7 @@ Value selected(Interpreter& run, const Value& input, const Arguments& arguments,
   rest.positional.assign(arguments.positional.begin() + static_cast<std::ptrdiff_t>(next),
                          arguments.positional.end());
   std::vector<Value> out;
+  if (!input.truthy()) return Value(std::move(out));
   for (const Value& item : run.items_of(input)) {
     run.charge(1);
     const Value subject = by_attribute ? run.attribute_path(item, arguments.positional[0]) : item;
@@ -215,6 +216,7 @@ Value mapped_items(Interpreter& run, const Value& input, const Arguments& argume
     rest.positional.assign(arguments.positional.begin() + 1, arguments.positional.end());
     rest.named = arguments.named;
   }
+  if (!input.truthy()) return Value(std::move(out));
   for (const Value& item : run.items_of(input)) {
     run.charge(1);
     if (attribute) {
@@ -445,7 +447,7 @@ bool Interpreter::test(const std::string& name, const Value& input, const Argume
   if (name == "boolean") return input.is_bool();
   if (name == "true") return input.is_bool() && input.boolean();
   if (name == "false") return input.is_bool() && !input.boolean();
-  if (name == "callable") return input.is_callable();
+  if (name == "callable") return input.is_callable() || input.is_undefined();  // As in Jinja.
   if (name == "escaped") return false;
   if (name == "test") return input.is_string() && is_test(input.text().bytes());
   if (name == "filter") return input.is_string() && is_filter(input.text().bytes());

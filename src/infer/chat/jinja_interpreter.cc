@@ -165,7 +165,6 @@ Interpreter::Flow Interpreter::run_for(const Statement& statement, Text& out) {
     scope_ = outer;
     return flow;
   }
-  ++loop_depth_;
   for (std::size_t i = 0; i < items->size(); ++i) {
     charge(1);
     scope_ = std::make_shared<Scope>();
@@ -173,13 +172,11 @@ Interpreter::Flow Interpreter::run_for(const Statement& statement, Text& out) {
     auto loop = std::make_shared<Loop>();
     loop->items = items;
     loop->index = i;
-    loop->depth = loop_depth_;
     loop->value_depth = over.depth();
     scope_->set("loop", Value(std::shared_ptr<const Loop>(std::move(loop))));
     assign_all(statement.targets, (*items)[i]);
     if (run_body(statement.body, out) == Flow::kBreak) break;
   }
-  --loop_depth_;
   scope_ = outer;
   return Flow::kNext;
 }
@@ -341,8 +338,8 @@ Value Interpreter::attribute(const Value& value, const std::string& name) {
     if (name == "first") return Value(index == 0);
     if (name == "last") return Value(index + 1 == size);
     if (name == "length") return Value(size);
-    if (name == "depth") return Value(static_cast<std::int64_t>(loop.depth));
-    if (name == "depth0") return Value(static_cast<std::int64_t>(loop.depth - 1));
+    if (name == "depth") return Value(std::int64_t{1});  // Jinja counts recursive loops only.
+    if (name == "depth0") return Value(std::int64_t{0});
     if (name == "previtem") return index > 0 ? (*loop.items)[loop.index - 1] : Value(Undefined{name});
     if (name == "nextitem") return index + 1 < size ? (*loop.items)[loop.index + 1] : Value(Undefined{name});
   }

@@ -81,7 +81,7 @@ class Interpreter {
   std::deque<Namespace> namespaces_;
   std::size_t steps_ = 0;
   std::size_t output_bytes_ = 0;
-  int call_depth_ = 0, loop_depth_ = 0;
+  int call_depth_ = 0;
 };
 
 // The parts of the engine that are plain tables of names.

@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::array kFunctions = {"range", "namespace", "raise_exception", "strftime_now", "dict"};
 constexpr std::array kStringMethods = {
-    "split", "rsplit",     "splitlines", "strip",   "lstrip",       "rstrip",      "upper",    "lower",
-    "title", "capitalize", "find",       "rfind",   "replace",      "startswith",  "endswith", "join",
-    "count", "isdigit",    "isalpha",    "isspace", "removeprefix", "removesuffix"};
+    "split", "rsplit",     "splitlines", "strip",   "lstrip",       "rstrip",       "upper",    "lower",
+    "title", "capitalize", "find",       "rfind",   "replace",      "startswith",   "endswith", "join",
+    "count", "isdigit",    "isalpha",    "isspace", "removeprefix", "removesuffix", "format"};
 constexpr std::array kDictMethods = {"get", "items", "keys", "values"};
 
 template <std::size_t n>
@@ -79,10 +79,8 @@ std::vector<Value> split_at_spaces(const Text& text, std::int64_t splits_max, bo
   if (splits_max >= 0 && words.size() > static_cast<std::size_t>(splits_max) + 1) {
     const auto kept = static_cast<std::size_t>(splits_max);
     if (from_right) {
-      const std::size_t joined = words.size() - kept - 1;
+      const std::size_t joined = words.size() - kept - 1;  // Leading white space stays, as in Python.
       words[joined].begin = 0;
-      const Text head = stripped(text.slice(0, words[joined].end), nullptr, true, false);
-      words[joined].begin = words[joined].end - head.size();
       words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(joined));
     } else {
       words[kept].end = bytes.size();
@@ -133,6 +131,35 @@ std::vector<Value> split_lines(const Text& text) {
     const std::size_t end = std::min(bytes.find_first_of("\n\r", begin), bytes.size());
     out.push_back(Value(text.slice(begin, end)));
     begin = end + (bytes.compare(end, 2, "\r\n") == 0 ? 2 : 1);
+  }
+  return out;
+}
+
+// str.format with {}, {0} and {name}; conversions and formats are not known.
+Text formatted(const Text& pattern, const Arguments& arguments) {
+  const std::string& bytes = pattern.bytes();
+  Text out;
+  std::size_t next = 0;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t brace = std::min(bytes.find_first_of("{}", at), bytes.size());
+    out.append(pattern.slice(at, brace));
+    if (brace == bytes.size()) break;
+    if (brace + 1 < bytes.size() && bytes[brace + 1] == bytes[brace]) {
+      out.append(pattern.slice(brace, brace + 1));
+      at = brace + 2;
+      continue;
+    }
+    const std::size_t end = bytes[brace] == '{' ? bytes.find('}', brace) : std::string::npos;
+    if (end == std::string::npos) fail_at(kNowhere, "format: a brace without its partner");
+    const std::string field = bytes.substr(brace + 1, end - brace - 1);
+    const bool number = field.size() < 5 && field.find_first_not_of("0123456789") == std::string::npos;
+    const Value* value = field.empty() ? arguments.get(next++, "")
+                         : number      ? arguments.get(static_cast<std::size_t>(std::stoi(field)), "")
+                                       : arguments.get(SIZE_MAX, field);
+    if (!value) fail_at(kNowhere, fmt::format("format: there is no value for {{{}}}", field.substr(0, 40)));
+    out.append(to_text(*value));
+    if (out.size() > kOutputBytesMax) fail_at(kNowhere, "format makes too long a text", Code::kExhausted);
+    at = end + 1;
   }
   return out;
 }
@@ -414,6 +441,11 @@ Value Interpreter::string_method(const std::string& name, const Text& self, cons
     const Value* items = arguments.get(0, "iterable");
     if (!items) fail_at(kNowhere, "join needs a list");
     return filter("join", *items, {{Value(self)}, {}});
+  }
+  if (name == "format") {
+    Text out = formatted(self, arguments);
+    charge_bytes(out.size());
+    return Value(std::move(out));
   }
   if (name == "isdigit")
     return every([](std::uint32_t c, std::size_t, std::size_t) { return c >= '0' && c <= '9'; });

@@ -125,7 +125,6 @@ struct Namespace {
 struct Loop {
   std::shared_ptr<const std::vector<Value>> items;
   std::size_t index = 0;
-  int depth = 0;        // Loops around this one.
   int value_depth = 0;  // Of the items.
 };
 

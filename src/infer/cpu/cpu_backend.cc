@@ -59,19 +59,23 @@ class CpuBackend : public Backend {
   }
   void finish() override {}
 
-  // A page: [layer][K then V][kv head][16 x head_dim] fp16.
+  // A page: [layer][K then V][kv head][16 x head_dim] elements.
   Result<void> allocate_kv(const KvShape& shape) override {
     if (shape.head_dim % 16 != 0 || shape.head_dim > cpu::kHeadDimMax) {
-      return fail(Code::kUnsupported, "heads of " + std::to_string(shape.head_dim) + " dimensions");
+      return fail(Code::kUnsupported,
+                  "attention heads of " + std::to_string(shape.head_dim) +
+                      " numbers; this build knows multiples of 16 up to " + std::to_string(cpu::kHeadDimMax),
+                  "choose another model");
     }
     kv_shape_ = shape;
-    head_elements_ = static_cast<std::size_t>(kPageTokens) * shape.head_dim;
-    layer_elements_ = 2 * head_elements_ * shape.kv_heads;
-    page_elements_ = layer_elements_ * shape.layers;
-    TSUKAI_TRY(kv_, HostBuffer::make(shape.pages * page_bytes()));
+    head_bytes_ =
+        static_cast<std::size_t>(kPageTokens) * shape.head_dim * (shape.type == KvType::kF16 ? 2 : 4);
+    layer_bytes_ = 2 * head_bytes_ * shape.kv_heads;
+    page_bytes_ = layer_bytes_ * shape.layers;
+    TSUKAI_TRY(kv_, HostBuffer::make(shape.pages * page_bytes_));
     return {};
   }
-  std::size_t page_bytes() const override { return page_elements_ * sizeof(std::uint16_t); }
+  std::size_t page_bytes() const override { return page_bytes_; }
   void copy_page(std::int32_t from, std::int32_t to) override {
     std::memcpy(page(to), page(from), page_bytes());
   }
@@ -174,11 +178,14 @@ class CpuBackend : public Backend {
       const int offset = slot % kPageTokens;
       for (int h = 0; h < heads; ++h) {
         const std::size_t from = (static_cast<std::size_t>(r) * heads + h) * d;
-        std::uint16_t* k_page = head_of(slot / kPageTokens, layer, 0, h);
-        std::uint16_t* v_page = head_of(slot / kPageTokens, layer, 1, h);
-        for (int i = 0; i < d; ++i) {
-          k_page[i * kPageTokens + offset] = float_to_half(floats(k)[from + i]);
-          v_page[offset * d + i] = float_to_half(floats(v)[from + i]);
+        std::byte* k_page = head_of(slot / kPageTokens, layer, 0, h);
+        std::byte* v_page = head_of(slot / kPageTokens, layer, 1, h);
+        if (kv_shape_.type == KvType::kF16) {
+          store_head(floats(k) + from, floats(v) + from, offset, reinterpret_cast<std::uint16_t*>(k_page),
+                     reinterpret_cast<std::uint16_t*>(v_page));
+        } else {
+          store_head(floats(k) + from, floats(v) + from, offset, reinterpret_cast<float*>(k_page),
+                     reinterpret_cast<float*>(v_page));
         }
       }
     });
@@ -205,7 +212,8 @@ class CpuBackend : public Backend {
       tile.pages = batch_->pages.data() + task.sequence->first_page;
       tile.k = head_of(0, shape.layer, 0, task.kv_head);
       tile.v = head_of(0, shape.layer, 1, task.kv_head);
-      tile.page_stride = page_elements_;
+      tile.type = kv_shape_.type;
+      tile.page_stride = page_bytes_;
       tile.head_dim = d;
       tile.scale = shape.scale;
       for (int i = 0; i < task.rows * group; ++i) {
@@ -239,12 +247,22 @@ class CpuBackend : public Backend {
   }
 
  private:
-  std::uint16_t* page(std::int32_t index) const {
-    return reinterpret_cast<std::uint16_t*>(kv_->data()) + static_cast<std::size_t>(index) * page_elements_;
+  std::byte* page(std::int32_t index) const {
+    return kv_->data() + static_cast<std::size_t>(index) * page_bytes_;
   }
-  std::uint16_t* head_of(std::int32_t index, int layer, int which, int head) const {
-    return page(index) + layer * layer_elements_ +
-           static_cast<std::size_t>(which * kv_shape_.kv_heads + head) * head_elements_;
+  std::byte* head_of(std::int32_t index, int layer, int which, int head) const {
+    return page(index) + layer * layer_bytes_ +
+           static_cast<std::size_t>(which * kv_shape_.kv_heads + head) * head_bytes_;
+  }
+
+  static void round_to(float value, std::uint16_t& element) { element = float_to_half(value); }
+  static void round_to(float value, float& element) { element = value; }
+  template <typename Element>
+  void store_head(const float* k, const float* v, int offset, Element* k_page, Element* v_page) const {
+    for (int i = 0; i < kv_shape_.head_dim; ++i) {
+      round_to(k[i], k_page[i * kPageTokens + offset]);
+      round_to(v[i], v_page[offset * kv_shape_.head_dim + i]);
+    }
   }
 
   // Small work on each row: not worth waking others for a few.
@@ -274,7 +292,7 @@ class CpuBackend : public Backend {
   std::vector<std::vector<float>> scratch_;  // one per thread
   const Batch* batch_ = nullptr;
   KvShape kv_shape_;
-  std::size_t head_elements_ = 0, layer_elements_ = 0, page_elements_ = 0;
+  std::size_t head_bytes_ = 0, layer_bytes_ = 0, page_bytes_ = 0;
   std::unique_ptr<HostBuffer> kv_;
 };
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "infer/backend.h"
 #include "infer/format/gguf.h"
 
 namespace tsukai::infer::cpu {
@@ -15,16 +16,17 @@ constexpr int kAttentionTile = 4;  // query vectors that read the same K and V t
 constexpr int kHeadDimMax = 256;
 
 // Up to kAttentionTile query vectors of one sequence that share a KV head.
-//   K of a page: [head_dim, 16] fp16, the 16 positions innermost; V of a page: [16, head_dim] fp16.
+//   K of a page: [head_dim, 16], the 16 positions innermost; V of a page: [16, head_dim]; both of `type`.
 struct AttentionTile {
   const float* q[kAttentionTile];  // each [head_dim]
   float* out[kAttentionTile];      // each [head_dim]
   int position[kAttentionTile];    // attends to 0 .. position
   int count = 0;
   const std::int32_t* pages = nullptr;
-  const std::uint16_t* k = nullptr;  // of page 0, this layer and KV head
-  const std::uint16_t* v = nullptr;
-  std::size_t page_stride = 0;  // in elements, from page to page
+  const std::byte* k = nullptr;  // of page 0, this layer and KV head
+  const std::byte* v = nullptr;
+  KvType type = KvType::kF16;
+  std::size_t page_stride = 0;  // in bytes, from page to page
   int head_dim = 0;             // a multiple of 16, at most kHeadDimMax
   float scale = 1;
 };

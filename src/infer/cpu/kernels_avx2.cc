@@ -239,19 +239,21 @@ void silu_multiply(float* gate, const float* up, std::size_t width) {
   for (; i < width; ++i) gate[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
 }
 
-inline __m256 load_half(const std::uint16_t* halves) {
+inline __m256 load8(const std::uint16_t* halves) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves)));
 }
+inline __m256 load8(const float* values) { return _mm256_loadu_ps(values); }
 
 constexpr int T = kAttentionTile;
 
 // scores[t][0..16) = q[t] . K of one page
-inline void page_scores(const float* const* q, const std::uint16_t* k, int head_dim,
+template <typename Element>
+inline void page_scores(const float* const* q, const Element* k, int head_dim,
                         float (*scores)[kAttentionChunk]) {
   __m256 low[T], high[T];
   for (int t = 0; t < T; ++t) low[t] = high[t] = _mm256_setzero_ps();
   for (int i = 0; i < head_dim; ++i) {
-    const __m256 k0 = load_half(k + i * kPageTokens), k1 = load_half(k + i * kPageTokens + 8);
+    const __m256 k0 = load8(k + i * kPageTokens), k1 = load8(k + i * kPageTokens + 8);
     for (int t = 0; t < T; ++t) {
       const __m256 x = _mm256_broadcast_ss(q[t] + i);
       low[t] = _mm256_fmadd_ps(x, k0, low[t]);
@@ -300,7 +302,8 @@ struct Running {
   }
 };
 
-void attention(const AttentionTile& tile) {
+template <typename Element>
+void attend(const AttentionTile& tile) {
   const int d = tile.head_dim;
   const float* q[T];
   int position[T], last = 0;
@@ -319,7 +322,7 @@ void attention(const AttentionTile& tile) {
     const std::int32_t* pages = tile.pages + start / kPageTokens;
     for (int p = 0; p * kPageTokens < filled; ++p) {
       float page[T][kAttentionChunk];
-      page_scores(q, tile.k + pages[p] * tile.page_stride, d, page);
+      page_scores(q, reinterpret_cast<const Element*>(tile.k + pages[p] * tile.page_stride), d, page);
       for (int t = 0; t < T; ++t) std::copy_n(page[t], kPageTokens, scores[t] + p * kPageTokens);
     }
     bool takes_part[T];
@@ -338,9 +341,9 @@ void attention(const AttentionTile& tile) {
       __m256 low[T], high[T];
       for (int t = 0; t < T; ++t) low[t] = high[t] = _mm256_setzero_ps();
       for (int j = 0; j < filled; ++j) {
-        const std::uint16_t* v =
-            tile.v + pages[j / kPageTokens] * tile.page_stride + (j % kPageTokens) * d + i;
-        const __m256 v0 = load_half(v), v1 = load_half(v + 8);
+        const auto* v = reinterpret_cast<const Element*>(tile.v + pages[j / kPageTokens] * tile.page_stride) +
+                        (j % kPageTokens) * d + i;
+        const __m256 v0 = load8(v), v1 = load8(v + 8);
         for (int t = 0; t < T; ++t) {
           const __m256 weight = _mm256_broadcast_ss(scores[t] + j);
           low[t] = _mm256_fmadd_ps(weight, v0, low[t]);
@@ -359,6 +362,14 @@ void attention(const AttentionTile& tile) {
   }
   for (int t = 0; t < tile.count; ++t) {
     for (int i = 0; i < d; ++i) tile.out[t][i] = sums[t][i] / running[t].total;
+  }
+}
+
+void attention(const AttentionTile& tile) {
+  if (tile.type == KvType::kF16) {
+    attend<std::uint16_t>(tile);
+  } else {
+    attend<float>(tile);
   }
 }
 

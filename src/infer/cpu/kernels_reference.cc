@@ -23,17 +23,22 @@ void dot(const float* w, int rows, const float* x, int columns, std::size_t widt
   }
 }
 
+inline float widened(std::uint16_t half) { return half_to_float(half); }
+inline float widened(float value) { return value; }
+
 // Softmax over all positions at once; no chunks are needed where sums are in double and in order.
+template <typename Element>
 void attend(const AttentionTile& tile, int index) {
   const int d = tile.head_dim;
   const int count = tile.position[index] + 1;
   std::vector<double> weights(count);
   double largest = -INFINITY, total = 0;
   for (int t = 0; t < count; ++t) {
-    const std::uint16_t* k = tile.k + tile.pages[t / kPageTokens] * tile.page_stride + t % kPageTokens;
+    const auto* k =
+        reinterpret_cast<const Element*>(tile.k + tile.pages[t / kPageTokens] * tile.page_stride) +
+        t % kPageTokens;
     double score = 0;
-    for (int i = 0; i < d; ++i)
-      score += static_cast<double>(tile.q[index][i]) * half_to_float(k[i * kPageTokens]);
+    for (int i = 0; i < d; ++i) score += static_cast<double>(tile.q[index][i]) * widened(k[i * kPageTokens]);
     weights[t] = score * tile.scale;
     largest = std::max(largest, weights[t]);
   }
@@ -44,16 +49,23 @@ void attend(const AttentionTile& tile, int index) {
   for (int i = 0; i < d; ++i) {
     double sum = 0;
     for (int t = 0; t < count; ++t) {
-      const std::uint16_t* v =
-          tile.v + tile.pages[t / kPageTokens] * tile.page_stride + (t % kPageTokens) * d;
-      sum += weights[t] * half_to_float(v[i]);
+      const auto* v =
+          reinterpret_cast<const Element*>(tile.v + tile.pages[t / kPageTokens] * tile.page_stride) +
+          (t % kPageTokens) * d;
+      sum += weights[t] * widened(v[i]);
     }
     tile.out[index][i] = static_cast<float>(sum / total);
   }
 }
 
 void attention(const AttentionTile& tile) {
-  for (int i = 0; i < tile.count; ++i) attend(tile, i);
+  for (int i = 0; i < tile.count; ++i) {
+    if (tile.type == KvType::kF16) {
+      attend<std::uint16_t>(tile, i);
+    } else {
+      attend<float>(tile, i);
+    }
+  }
 }
 
 void silu_multiply(float* gate, const float* up, std::size_t width) {

@@ -11,7 +11,9 @@ CudaDevices cuda_devices() {
 #ifdef TSUKAI_WITH_CUDA
   int count = 0;
   if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
-    found.why_none = cudaGetErrorString(error);
+    int driver = 0;
+    const bool no_driver = cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0;
+    found.why_none = no_driver ? "no NVIDIA driver is installed" : cudaGetErrorString(error);
     return found;
   }
   for (int i = 0; i < count; ++i) {

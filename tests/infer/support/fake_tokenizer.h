@@ -88,6 +88,7 @@ class FakeTokenizer : public Tokenizer {
 
   std::vector<TokenId> encode(std::string_view) const override { return {}; }
   std::vector<TokenId> encode_with_control(std::string_view) const override { return {}; }
+  std::vector<TokenId> encode_parts(std::span<const TextPart>) const override { return {}; }
   std::string_view bytes(TokenId token, bool control) const override {
     if (token == end_of_turn() && !control) return {};
     return tokens_[static_cast<std::size_t>(token)];
