@@ -169,6 +169,8 @@ std::string details_text(const agent::Row& row) {
       const std::string reason = string_at(payload, "reason");
       return reason.empty() ? string_at(payload, "answer") : reason;
     }
+    default:
+      return string_at(payload, "reason");  // Kinds that say it in their name.
   }
   return {};
 }
