@@ -15,7 +15,7 @@ struct Totals {
   std::int64_t tokens_recomputed =
       0;  // Prefilled although the transcript already held them: 0, or something is wrong.
   std::int64_t tool_calls = 0;     // Dispatched.
-  std::int64_t tool_errors = 0;  // Of these: tool errors and failed calls.
+  std::int64_t tool_errors = 0;    // Of these: tool errors and failed calls.
   std::int64_t tool_refusals = 0;  // Not dispatched: denied, invalid, unknown, over budget.
   double model_ms = 0, tool_ms = 0;
 

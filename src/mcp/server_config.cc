@@ -24,7 +24,8 @@ const std::vector<std::string> kKeys = {"type",
 
 tl::unexpected<Error> wrong(const std::string& server, const std::string& key, const std::string& what,
                             std::string remedy = {}) {
-  return fail(Code::kInvalidArgument, fmt::format("server {}: \"{}\" {}", server, key, what), std::move(remedy));
+  return fail(Code::kInvalidArgument, fmt::format("server {}: \"{}\" {}", server, key, what),
+              std::move(remedy));
 }
 
 bool name_start(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; }

@@ -101,7 +101,8 @@ TEST_SUITE("agent/journal/lease") {
     CHECK(store.journal->find(run)->state == RunState::kWaiting);
     CHECK_FALSE(store.journal->set_state(run, RunState::kDone).has_value());
     REQUIRE(store.journal->set_state(run, RunState::kRunning).has_value());
-    REQUIRE(store.journal->park(run, {{Kind::kToolUnknown, "step-1/call-1", 1, Json{{"tool", "shop.pay"}}}}).has_value());
+    REQUIRE(store.journal->park(run, {{Kind::kToolUnknown, "step-1/call-1", 1, Json{{"tool", "shop.pay"}}}})
+                .has_value());
     CHECK(store.journal->find(run)->state == RunState::kWaiting);
     CHECK(store.kinds(run).back() == Kind::kToolUnknown);
     store.finish(run);

@@ -36,7 +36,8 @@ TEST_SUITE("base/json_schema") {
   }
 
   TEST_CASE("nullable adds null to the type") {
-    const auto schema = Json::parse(R"({"type":"object","properties":{"a":{"type":"string","nullable":true}}})");
+    const auto schema =
+        Json::parse(R"({"type":"object","properties":{"a":{"type":"string","nullable":true}}})");
     CHECK(problems(schema, Json::parse(R"({"a":null})")).empty());
     CHECK_FALSE(problems(schema, Json::parse(R"({"a":1})")).empty());
     CHECK_FALSE(problems(Json::parse(R"({"type":"string","nullable":false})"), Json()).empty());

@@ -111,11 +111,11 @@ void configure(AgentFile& file, const Json& agent) {
   }
   if (const auto* policy = find(agent, "policy")) {
     for (const auto& rule : *policy) {
-      const auto& [key, pattern] = *rule.items().begin();
+      const std::string key = rule.begin().key();
       const auto action = key == "allow" ? PolicyRule::Action::kAllow
                           : key == "ask" ? PolicyRule::Action::kAsk
                                          : PolicyRule::Action::kDeny;
-      file.policy.push_back({action, pattern.get<std::string>(), 0});
+      file.policy.push_back({action, rule.begin().value().get<std::string>(), 0});
     }
   }
 }
