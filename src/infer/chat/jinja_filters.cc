@@ -342,7 +342,8 @@ Value Interpreter::filter(const std::string& name, const Value& input, const Arg
   if (name == "wordcount") {
     std::int64_t words = 0;
     bool inside = false;
-    for (const char c : text().bytes()) {
+    const auto plain = text();
+    for (const char c : plain.bytes()) {
       const bool space = c == ' ' || (c >= '\t' && c <= '\r');
       words += !space && !inside;
       inside = !space;
