@@ -21,7 +21,7 @@ std::span<const std::byte> bytes_of(const std::vector<T>& values) {
 
 }  // namespace
 
-Result<std::unique_ptr<Architecture>> Architecture::load(std::shared_ptr<const GgufFile> file,
+Result<std::unique_ptr<Architecture>> Architecture::load(std::shared_ptr<const ModelFile> file,
                                                          Backend& backend, std::size_t context,
                                                          int rows_max) {
   TSUKAI_TRY(ModelShape shape, read_model_shape(*file));
@@ -53,20 +53,61 @@ Result<void> Architecture::bind_layer(int index, Layer& layer) {
   TSUKAI_TRY(layer.v, matrix(prefix + "attn_v.weight", kv, d));
   TSUKAI_TRY(layer.output, matrix(prefix + "attn_output.weight", d, q));
   TSUKAI_TRY(layer.feed_forward_norm, vector(prefix + "ffn_norm.weight", d));
-  TSUKAI_TRY(layer.gate, matrix(prefix + "ffn_gate.weight", shape_.feed_forward, d));
-  TSUKAI_TRY(layer.up, matrix(prefix + "ffn_up.weight", shape_.feed_forward, d));
-  TSUKAI_TRY(layer.down, matrix(prefix + "ffn_down.weight", d, shape_.feed_forward));
+  TSUKAI_TRY_VOID(bind_feed_forward(prefix, layer));
   TSUKAI_TRY(layer.q_bias, vector_if_present(prefix + "attn_q.bias", q));
   TSUKAI_TRY(layer.k_bias, vector_if_present(prefix + "attn_k.bias", kv));
   TSUKAI_TRY(layer.v_bias, vector_if_present(prefix + "attn_v.bias", kv));
   if (shape_.architecture == "qwen2" && (!layer.q_bias || !layer.k_bias || !layer.v_bias)) {
     return fail(Code::kCorrupt, file_->path() + ": a bias of " + prefix + "attn_q, _k or _v is missing");
   }
-  if (shape_.architecture == "qwen3") {
+  if (shape_.architecture == "qwen3" || shape_.architecture == "qwen3moe") {
     TSUKAI_TRY(layer.q_norm, vector(prefix + "attn_q_norm.weight", shape_.head_dim));
     TSUKAI_TRY(layer.k_norm, vector(prefix + "attn_k_norm.weight", shape_.head_dim));
   }
   return {};
+}
+
+Result<void> Architecture::bind_feed_forward(const std::string& prefix, Layer& layer) {
+  // Single layers of a mixture may be dense; which ones, only their tensors say.
+  if (shape_.experts > 0 && file_->tensor(prefix + "ffn_gate_inp.weight") != nullptr)
+    return bind_experts(prefix, layer);
+  TSUKAI_TRY(layer.gate, matrix(prefix + "ffn_gate.weight", shape_.feed_forward, shape_.embedding));
+  TSUKAI_TRY(layer.up, matrix(prefix + "ffn_up.weight", shape_.feed_forward, shape_.embedding));
+  TSUKAI_TRY(layer.down, matrix(prefix + "ffn_down.weight", shape_.embedding, shape_.feed_forward));
+  return {};
+}
+
+Result<void> Architecture::bind_experts(const std::string& prefix, Layer& layer) {
+  const int d = shape_.embedding, width = shape_.expert_feed_forward;
+  TSUKAI_TRY(layer.router, matrix(prefix + "ffn_gate_inp.weight", shape_.experts, d));
+  for (int i = 0; i < shape_.experts; ++i) {
+    Expert& one = layer.experts.emplace_back();
+    TSUKAI_TRY(one.gate, expert(prefix, "gate", i, width, d));
+    TSUKAI_TRY(one.up, expert(prefix, "up", i, width, d));
+    TSUKAI_TRY(one.down, expert(prefix, "down", i, d, width));
+  }
+  return {};
+}
+
+// A slice of the layer's stacked tensor, or a tensor of its own.
+Result<std::unique_ptr<Matrix>> Architecture::expert(const std::string& prefix, const char* part, int index,
+                                                     int rows, int columns) {
+  const std::string name = prefix + "ffn_" + part + "_exps.weight";
+  const TensorView* stacked = file_->tensor(name);
+  if (stacked == nullptr)
+    return matrix(prefix + "ffn_" + part + "." + std::to_string(index) + ".weight", rows, columns);
+  const std::vector<std::uint64_t> shape{static_cast<std::uint64_t>(columns),
+                                         static_cast<std::uint64_t>(rows),
+                                         static_cast<std::uint64_t>(shape_.experts)};
+  if (stacked->shape != shape) {
+    return fail(Code::kCorrupt, file_->path() + ": tensor " + name + " is " + shape_text(stacked->shape) +
+                                    ", not " + shape_text(shape));
+  }
+  const std::size_t bytes = stacked->bytes.size() / static_cast<std::size_t>(shape_.experts);
+  return backend_.matrix({stacked->name,
+                          stacked->type,
+                          {shape[0], shape[1]},
+                          stacked->bytes.subspan(static_cast<std::size_t>(index) * bytes, bytes)});
 }
 
 Result<std::unique_ptr<Matrix>> Architecture::matrix(const std::string& name, int rows, int columns) {
@@ -144,6 +185,7 @@ Result<void> Architecture::make_scratch(int rows_max) {
   TSUKAI_TRY(attended_, width(shape_.heads * shape_.head_dim));
   TSUKAI_TRY(gate_, width(shape_.feed_forward));
   TSUKAI_TRY(up_, width(shape_.feed_forward));
+  TSUKAI_TRY(router_, width(std::max(shape_.experts, 1)));
   TSUKAI_TRY(last_, width(shape_.embedding));
   TSUKAI_TRY(hidden_, width(shape_.embedding));
   // Committed as it is touched, so the rarely used rest costs no memory on the CPU.
@@ -176,6 +218,11 @@ void Architecture::forward(const Batch& batch, std::span<const std::int32_t> log
     b.multiply(*attended_, *layer.output, nullptr, rows, *x_, true);
 
     b.rms_norm(*x_, *layer.feed_forward_norm, rows, d, epsilon, *normed_);
+    if (layer.router) {
+      b.multiply(*normed_, *layer.router, nullptr, rows, *router_, false);
+      b.mix_experts(shape_.mixture, layer.experts, *normed_, *router_, rows, *x_);
+      continue;
+    }
     b.multiply(*normed_, *layer.gate, nullptr, rows, *gate_, false);
     b.multiply(*normed_, *layer.up, nullptr, rows, *up_, false);
     b.silu_multiply(*gate_, *up_, rows, shape_.feed_forward);

@@ -7,11 +7,12 @@ namespace {
 // Far above any model there is; keeps products of these inside 64 bits.
 constexpr std::uint64_t kLayersMax = 1024;
 constexpr std::uint64_t kWidthMax = 1 << 20;
+constexpr std::uint64_t kExpertsMax = 4096;
 constexpr std::uint64_t kContextMax = 1 << 24;
 
 class ShapeReader {
  public:
-  ShapeReader(const GgufFile& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
+  ShapeReader(const ModelFile& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
 
   Result<int> integer(const char* key, std::uint64_t most) const {
     const auto value = file_.integer(prefix_ + key);
@@ -29,21 +30,22 @@ class ShapeReader {
   }
 
  private:
-  const GgufFile& file_;
+  const ModelFile& file_;
   std::string prefix_;
 };
 
 }  // namespace
 
-Result<ModelShape> read_model_shape(const GgufFile& file) {
+Result<ModelShape> read_model_shape(const ModelFile& file) {
   ModelShape shape;
   const auto architecture = file.string("general.architecture");
   if (!architecture) return fail(Code::kCorrupt, file.path() + ": metadata general.architecture is missing");
   shape.architecture = *architecture;
-  if (shape.architecture != "llama" && shape.architecture != "qwen2" && shape.architecture != "qwen3") {
+  if (shape.architecture != "llama" && shape.architecture != "qwen2" && shape.architecture != "qwen3" &&
+      shape.architecture != "qwen3moe") {
     return fail(Code::kUnsupported,
                 file.path() + ": architecture \"" + shape.architecture + "\" is not supported",
-                "choose a model of architecture llama, qwen2 or qwen3");
+                "choose a model of architecture llama, qwen2, qwen3 or qwen3moe");
   }
   const std::string prefix = shape.architecture + ".";
   const ShapeReader reader(file, prefix);
@@ -67,7 +69,7 @@ Result<ModelShape> read_model_shape(const GgufFile& file) {
   shape.rope_base = static_cast<float>(file.real(prefix + "rope.freq_base").value_or(10'000));
   if (!(shape.rope_base > 1))
     return fail(Code::kCorrupt, file.path() + ": metadata " + prefix + "rope.freq_base is impossible");
-  shape.rope_pairs = shape.architecture == "llama" ? RopePairs::kAdjacent : RopePairs::kHalves;
+  shape.rope_pairs = file.rotates_neighbours() ? RopePairs::kAdjacent : RopePairs::kHalves;
 
   const std::string scaling = file.string(prefix + "rope.scaling.type").value_or("none");
   if (scaling == "linear") {
@@ -88,6 +90,14 @@ Result<ModelShape> read_model_shape(const GgufFile& file) {
   }
   if (shape.rotated % 2 != 0 || shape.rotated > shape.head_dim) {
     return fail(Code::kCorrupt, file.path() + ": metadata " + prefix + "rope.dimension_count is impossible");
+  }
+  if (shape.architecture == "qwen3moe") {
+    TSUKAI_TRY(shape.experts, reader.integer("expert_count", kExpertsMax));
+    TSUKAI_TRY(shape.mixture.used,
+               reader.integer("expert_used_count", static_cast<std::uint64_t>(shape.experts)));
+    TSUKAI_TRY(shape.expert_feed_forward, reader.integer("expert_feed_forward_length", kWidthMax));
+    // GGUF files of qwen3moe leave it out: all published ones normalise.
+    shape.mixture.normalises = file.integer(prefix + "expert_weights_norm").value_or(1) != 0;
   }
   const TensorView* embedding = file.tensor("token_embd.weight");
   if (embedding == nullptr)

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "infer/format/gguf.h"
+#include "infer/format/model_file.h"
 
 namespace tsukai::infer {
 
@@ -62,7 +62,17 @@ struct Batch {
 enum class KvType {
   kF16,  // half the memory; the default
   kF32,  // nothing is lost: for tests against other implementations
+  kQ8,   // about half the memory of kF16: each head vector in 8-bit integers with one scale, rounded to at
+        // most 1/254 of its largest element
 };
+
+// Bytes of K, or of V, of one page of one KV head. kQ8: the integers, then 16 fp32 scales, one a position.
+constexpr std::size_t kv_head_bytes(KvType type, int head_dim) {
+  const auto elements = static_cast<std::size_t>(kPageTokens) * static_cast<std::size_t>(head_dim);
+  return type == KvType::kF32   ? elements * 4
+         : type == KvType::kF16 ? elements * 2
+                                : elements + kPageTokens * sizeof(float);
+}
 
 struct KvShape {
   int layers = 0, kv_heads = 0, head_dim = 0;
@@ -73,7 +83,7 @@ struct KvShape {
 // Which halves of a head vector rotate together.
 enum class RopePairs {
   kAdjacent,  // (0, 1), (2, 3), ...: llama as converted to GGUF
-  kHalves,    // (0, d/2), (1, d/2 + 1), ...: qwen2, qwen3
+  kHalves,    // (0, d/2), (1, d/2 + 1), ...: all others
 };
 
 // Rotary position embedding of the first `rotated` dimensions of each head.
@@ -87,6 +97,18 @@ struct Rope {
 struct AttentionShape {
   int layer = 0, heads = 0;
   float scale = 1;  // of the scores
+};
+
+// One expert of a mixture: a feed-forward block of its own.
+struct Expert {
+  std::unique_ptr<Matrix> gate, up;  // [feed_forward, width]
+  std::unique_ptr<Matrix> down;      // [width, feed_forward]
+};
+
+struct MixtureShape {
+  int used = 0;  // Experts of one row.
+  // The used experts' probabilities are scaled to sum to 1 (norm_topk_prob).
+  bool normalises = true;
 };
 
 class Backend {
@@ -132,6 +154,11 @@ class Backend {
   virtual void attention(const AttentionShape& shape, const Buffer& q, Buffer& out) = 0;
   // gate[r] = silu(gate[r]) * up[r]                            [rows, width]
   virtual void silu_multiply(Buffer& gate, const Buffer& up, int rows, int width) = 0;
+  // x[r] += sum over the `used` experts e of the largest router[r][e], in the order of e, of
+  //         p[e] * down_e(silu(gate_e(in[r])) * up_e(in[r])),   p = softmax(router[r]) over all experts
+  // Of equal ones the expert of the lower index is taken.     in, x [rows, width], router [rows, experts]
+  virtual void mix_experts(const MixtureShape& shape, std::span<const Expert> experts, const Buffer& in,
+                           const Buffer& router, int rows, Buffer& x) = 0;
   // out[i] = x[rows[i]]                                        x [.., width], out [rows.size(), width]
   virtual void gather_rows(const Buffer& x, std::span<const std::int32_t> rows, int width, Buffer& out) = 0;
 };

@@ -40,7 +40,7 @@ std::size_t free_memory_bytes() {
 
 class CpuEngine : public Engine {
  public:
-  static Result<std::unique_ptr<Engine>> make(std::shared_ptr<const GgufFile> file,
+  static Result<std::unique_ptr<Engine>> make(std::shared_ptr<const ModelFile> file,
                                               const EngineOptions& options) {
     std::unique_ptr<CpuEngine> engine(new CpuEngine());
     TSUKAI_TRY_VOID(engine->start(std::move(file), options));
@@ -89,7 +89,7 @@ class CpuEngine : public Engine {
   std::string kernels() const override { return backend_->kernels(); }
 
  private:
-  Result<void> start(std::shared_ptr<const GgufFile> file, const EngineOptions& options) {
+  Result<void> start(std::shared_ptr<const ModelFile> file, const EngineOptions& options) {
     TSUKAI_TRY(const ModelShape shape, read_model_shape(*file));
     context_ = options.context != 0 ? options.context : std::min(shape.context, kContextDefaultMax);
     if (context_ > shape.context) {
@@ -105,13 +105,15 @@ class CpuEngine : public Engine {
     TSUKAI_TRY(backend_, make_cpu_backend(options.kernels, options.threads));
     TSUKAI_TRY(model_, Architecture::load(std::move(file), *backend_, context_,
                                           std::max<int>(rows, Scheduler::kLiveMax)));
-    if (options.kv != "f16" && options.kv != "f32") {
-      return fail(Code::kInvalidArgument, "KV type \"" + options.kv + "\"", "use f16 or f32");
+    if (options.kv != "f16" && options.kv != "q8" && options.kv != "f32") {
+      return fail(Code::kInvalidArgument, "KV type \"" + options.kv + "\"", "use f16, q8 or f32");
     }
-    const KvType kv_type = options.kv == "f16" ? KvType::kF16 : KvType::kF32;
-    const std::size_t page_bytes =
-        static_cast<std::size_t>(shape.layers) * 2 * static_cast<std::size_t>(shape.kv_heads) *
-        static_cast<std::size_t>(shape.head_dim) * kPageTokens * (kv_type == KvType::kF16 ? 2 : 4);
+    const KvType kv_type = options.kv == "f16"  ? KvType::kF16
+                           : options.kv == "q8" ? KvType::kQ8
+                                                : KvType::kF32;
+    const std::size_t page_bytes = static_cast<std::size_t>(shape.layers) * 2 *
+                                   static_cast<std::size_t>(shape.kv_heads) *
+                                   kv_head_bytes(kv_type, shape.head_dim);
     const std::size_t bytes =
         options.kv_bytes_max != 0 ? options.kv_bytes_max : std::max(free_memory_bytes() / 4, kKvBytesMin);
     const std::size_t pages = std::min<std::size_t>(bytes / page_bytes, (std::size_t{1} << 27) - 1);
@@ -242,7 +244,7 @@ class CpuEngine : public Engine {
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<const GgufFile> file, EngineOptions options) {
+Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<const ModelFile> file, EngineOptions options) {
   return CpuEngine::make(std::move(file), options);
 }
 

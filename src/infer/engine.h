@@ -9,6 +9,7 @@
 
 #include "base/task.h"
 #include "infer/grammar/grammar.h"
+#include "infer/local_model.h"
 #include "infer/model.h"
 
 namespace tsukai::infer {
@@ -50,19 +51,13 @@ struct EngineOptions {
   std::size_t context = 0;       // Tokens of one sequence; 0: what the model was trained for, at most 8,192.
   std::size_t kv_bytes_max = 0;  // 0: a quarter of the memory that is free.
   std::string kernels = "auto";  // auto | reference | avx2 | avx512
-  std::string kv = "f16";        // How K and V are kept: f16 | f32.
+  std::string kv = "f16";        // How K and V are kept: f16 | q8 | f32.
   int draft_tokens_max =
       8;              // Guessed by prompt lookup in one step at most; 0: never. Changes speed, never results.
   int step_rows = 0;  // Rows computed together at most; 0: 256. Changes speed and memory, never results.
 };
 
-// How the positions of a text become one vector.
-enum class Pooling {
-  kLast,  // the last position's: Qwen3-Embedding and most that grew out of chat models
-  kMean,  // the mean of all positions'
-};
-
-class GgufFile;
+class ModelFile;
 
 // Thread-safe. Prefixes are shared: a prompt that begins like any sequence still in the KV cache, running or
 // finished, prefills only what is new (token granularity). The logits of the last prompt token are always
@@ -72,7 +67,7 @@ class Engine {
  public:
   // kUnsupported names the architecture or the tensor type; kCorrupt a tensor that is missing or of the wrong
   // shape.
-  static Result<std::unique_ptr<Engine>> open(std::shared_ptr<const GgufFile> file, EngineOptions options);
+  static Result<std::unique_ptr<Engine>> open(std::shared_ptr<const ModelFile> file, EngineOptions options);
   virtual ~Engine() = default;  // Cancels what runs, joins the thread.
 
   // Resumes on the caller's executor. Cancellation takes effect between two tokens (kCancelled). kExhausted:

@@ -11,7 +11,7 @@
 #include "infer/chat/tool_format.h"
 #include "infer/chat/turn.h"
 #include "infer/engine.h"
-#include "infer/format/gguf.h"
+#include "infer/format/model_file.h"
 
 namespace tsukai::infer {
 namespace {
@@ -47,9 +47,9 @@ class TextStream : public std::enable_shared_from_this<TextStream> {
   std::string pending_;
 };
 
-class GgufModel : public LocalModel {
+class FileModel : public LocalModel {
  public:
-  GgufModel(LocalModelOptions options, std::shared_ptr<const GgufFile> file, ModelFileInfo info)
+  FileModel(LocalModelOptions options, std::shared_ptr<const ModelFile> file, ModelFileInfo info)
       : options_(std::move(options)), file_(std::move(file)), info_(std::move(info)) {}
 
   Result<void> load() {
@@ -64,6 +64,7 @@ class GgufModel : public LocalModel {
     EngineOptions engine_options;
     engine_options.threads = options_.threads;
     engine_options.context = options_.context;
+    engine_options.kv = options_.kv;
     engine_options.kernels = options_.kernels;
     TSUKAI_TRY(engine_, Engine::open(file_, engine_options));
     masks_ = MaskVocabulary::make(*tokenizer_);
@@ -147,6 +148,10 @@ class GgufModel : public LocalModel {
   Task<std::vector<float>> logits(std::vector<TokenId> tokens) override {
     return engine_->logits(std::move(tokens));
   }
+  Task<std::vector<float>> embed(std::vector<TokenId> tokens, Pooling pooling) override {
+    return engine_->embed(std::move(tokens), pooling);
+  }
+  std::size_t vocabulary() const override { return engine_->vocabulary(); }
   std::string kernels() const override { return engine_->kernels(); }
 
  private:
@@ -205,7 +210,7 @@ class GgufModel : public LocalModel {
   }
 
   LocalModelOptions options_;
-  std::shared_ptr<const GgufFile> file_;
+  std::shared_ptr<const ModelFile> file_;
   ModelFileInfo info_;
   ModelDescription description_;
   std::shared_ptr<const Tokenizer> tokenizer_;
@@ -219,10 +224,10 @@ class GgufModel : public LocalModel {
 }  // namespace
 
 Result<std::unique_ptr<LocalModel>> LocalModel::open(LocalModelOptions options) {
-  TSUKAI_TRY(auto file, GgufFile::open(options.path));
-  TSUKAI_TRY(auto info, read_model_file_info(options.path));
+  TSUKAI_TRY(auto file, ModelFile::open(options.path));
+  TSUKAI_TRY(auto info, read_model_file_info(*file));
   const std::string path = options.path;
-  auto model = std::make_unique<GgufModel>(std::move(options), std::move(file), std::move(info));
+  auto model = std::make_unique<FileModel>(std::move(options), std::move(file), std::move(info));
   if (auto loaded = model->load(); !loaded) return fail(std::move(loaded).error().in(path));
   return model;
 }

@@ -10,13 +10,14 @@
 namespace tsukai::infer {
 
 struct LocalModelOptions {
-  std::string path;              // A .gguf file.
+  std::string path;              // A .gguf file or a Hugging Face folder.
   int threads = 0;               // 0: the number of physical cores.
   std::size_t context = 0;       // Tokens; 0: what the model was trained for, at most 8,192.
+  std::string kv = "f16";        // How K and V are kept: f16 | q8 (half of it) | f32.
   std::string kernels = "auto";  // auto | reference | avx2 | avx512: for tests and doctor
 };
 
-// Facts of a model file, read from its header alone.
+// Facts of a model, read from the headers of its files alone.
 struct ModelFileInfo {
   std::string path;
   std::string name, architecture, quantisation, tokenizer, chat_format;
@@ -25,6 +26,8 @@ struct ModelFileInfo {
               vocabulary = 0, context_tokens = 0;
   std::vector<std::pair<std::string, std::size_t>> tensor_types;  // "Q4_1", how many tensors
 };
+class ModelFile;
+Result<ModelFileInfo> read_model_file_info(const ModelFile& file);
 Result<ModelFileInfo> read_model_file_info(const std::string& path);
 
 struct GenerateOptions {
@@ -37,6 +40,12 @@ struct Generated {
   std::string text;
   std::vector<TokenId> tokens;
   Usage usage;
+};
+
+// How the positions of a text become one vector.
+enum class Pooling {
+  kLast,  // the last position's: Qwen3-Embedding and most that grew out of chat models
+  kMean,  // the mean of all positions'
 };
 
 // A local model: a ChatModel whose inside can also be reached directly. Owns the engine thread.
@@ -52,6 +61,9 @@ class LocalModel : public ChatModel {
   virtual Task<Generated> complete(std::vector<TokenId> prompt, GenerateOptions options, OnText on_text) = 0;
   // Logits of every position of `tokens`, row-major [tokens.size(), vocabulary]: for tests and perplexity.
   virtual Task<std::vector<float>> logits(std::vector<TokenId> tokens) = 0;
+  // One unit vector for the whole text, without a template.
+  virtual Task<std::vector<float>> embed(std::vector<TokenId> tokens, Pooling pooling) = 0;
+  virtual std::size_t vocabulary() const = 0;
   virtual std::string kernels() const = 0;  // "avx512" ...
 };
 

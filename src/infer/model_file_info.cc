@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "infer/architecture.h"
-#include "infer/format/gguf.h"
+#include "infer/format/model_file.h"
 #include "infer/local_model.h"
 
 namespace tsukai::infer {
@@ -15,7 +15,7 @@ std::string file_stem(const std::string& path) {
 }
 
 // The family a chat template belongs to, by the markers it writes.
-std::string chat_format(const GgufFile& file) {
+std::string chat_format(const ModelFile& file) {
   const std::string text = file.string("tokenizer.chat_template").value_or("");
   if (text.empty()) return "none";
   const auto has = [&](const char* marker) { return text.find(marker) != std::string::npos; };
@@ -29,18 +29,22 @@ std::string chat_format(const GgufFile& file) {
 }  // namespace
 
 Result<ModelFileInfo> read_model_file_info(const std::string& path) {
-  TSUKAI_TRY(const auto file, GgufFile::open(path));
-  TSUKAI_TRY(const ModelShape shape, read_model_shape(*file));
+  TSUKAI_TRY(const auto file, ModelFile::open(path));
+  return read_model_file_info(*file);
+}
+
+Result<ModelFileInfo> read_model_file_info(const ModelFile& file) {
+  TSUKAI_TRY(const ModelShape shape, read_model_shape(file));
   ModelFileInfo info;
-  info.path = path;
-  info.name = file->string("general.name").value_or(file_stem(path));
+  info.path = file.path();
+  info.name = file.string("general.name").value_or(file_stem(file.path()));
   info.architecture = shape.architecture;
-  info.tokenizer = file->string("tokenizer.ggml.model").value_or("none");
-  if (const auto pre = file->string("tokenizer.ggml.pre")) info.tokenizer += " (" + *pre + ")";
-  info.chat_format = chat_format(*file);
-  info.file_bytes = file->file_bytes();
+  info.tokenizer = file.string("tokenizer.ggml.model").value_or("none");
+  if (const auto pre = file.string("tokenizer.ggml.pre")) info.tokenizer += " (" + *pre + ")";
+  info.chat_format = chat_format(file);
+  info.file_bytes = file.file_bytes();
   std::vector<std::pair<std::string, std::uint64_t>> bytes_by_type;
-  for (const TensorView& tensor : file->tensors()) {
+  for (const TensorView& tensor : file.tensors()) {
     std::uint64_t elements = 1;
     for (const std::uint64_t extent : tensor.shape) elements *= extent;
     info.parameters += elements;

@@ -39,7 +39,7 @@ std::vector<TokenId> joined(std::vector<TokenId> a, const std::vector<TokenId>& 
 
 TEST_SUITE("infer/engine") {
   TEST_CASE("logits of every architecture agree with transformers within 1e-3, with every kernel") {
-    for (const std::string model : {"llama", "llama3", "qwen2", "qwen3"}) {
+    for (const std::string model : {"llama", "llama3", "qwen2", "qwen3", "qwen3moe"}) {
       const ReferenceLogits reference = reference_logits(model);
       for (const std::string& kernels : available_kernels()) {
         CAPTURE(model);

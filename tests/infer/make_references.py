@@ -3,6 +3,8 @@
 
   pip install torch transformers gguf sentencepiece      (made with torch 2.13.0+cpu, transformers 5.23.0, gguf 0.19.0)
   tests/infer/make_references.py tiny                    tiny random models and transformers' logits for them
+  tests/infer/make_references.py moe                     the same for a tiny random mixture of experts
+  tests/infer/make_references.py folders                 Hugging Face folders as transformers writes them, and their logits
   tests/infer/make_references.py blocks                  quantised blocks and what gguf's numpy dequantiser makes of them
   tests/infer/make_references.py smollm2 FILE.gguf       top-1 tokens of SmolLM2-135M-Instruct, dequantised, in fp32
 
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 from gguf.quants import dequantize
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
 DATA = pathlib.Path(__file__).parent / "data"
 TOKENS = [3, 17, 42, 5, 5, 60, 1, 33, 8, 21, 9, 50, 2, 11, 62, 30, 30, 7, 44, 13, 29, 0, 55, 38]
@@ -53,10 +56,22 @@ def write_tiny(name, architecture, model):
         "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
         "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
         "self_attn.k_norm": "attn_k_norm", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate",
-        "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+        "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "mlp.gate": "ffn_gate_inp",
     }
+    if architecture == "qwen3moe":
+        writer.add_expert_count(config.num_experts)
+        writer.add_expert_used_count(config.num_experts_per_tok)
+        writer.add_expert_feed_forward_length(config.moe_intermediate_size)
     for key, value in model.state_dict().items():
         array = value.numpy().astype(np.float32)
+        if key.endswith("experts.gate_up_proj"):  # [experts, 2 * feed forward, embedding]
+            layer, half = key.split(".")[2], array.shape[1] // 2
+            writer.add_tensor(f"blk.{layer}.ffn_gate_exps.weight", np.ascontiguousarray(array[:, :half]))
+            writer.add_tensor(f"blk.{layer}.ffn_up_exps.weight", np.ascontiguousarray(array[:, half:]))
+            continue
+        if key.endswith("experts.down_proj"):
+            writer.add_tensor(f"blk.{key.split('.')[2]}.ffn_down_exps.weight", array)
+            continue
         if key == "model.embed_tokens.weight":
             target = "token_embd.weight"
         elif key == "model.norm.weight":
@@ -82,6 +97,10 @@ def write_tiny(name, architecture, model):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+    write_logits(name, model)
+
+
+def write_logits(name, model):
     with torch.no_grad():
         logits = model(torch.tensor([TOKENS])).logits[0].float().numpy()
     header = np.array([len(TOKENS), logits.shape[1]], dtype=np.int32).tobytes()
@@ -93,29 +112,93 @@ def write_tiny(name, architecture, model):
     (DATA / f"tiny_{name}.logits").write_bytes(header + np.array(TOKENS, dtype=np.int32).tobytes() + logits.tobytes())
 
 
+SIZES = dict(vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+             num_key_value_heads=2, head_dim=16, max_position_embeddings=512, rms_norm_eps=1e-5,
+             initializer_range=0.25)
+PLAIN = dict(rope_type="default", rope_theta=10000.0)
+LLAMA3 = dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+              original_max_position_embeddings=64)
+
+
+def random_model(seed, kind, config):
+    torch.manual_seed(seed)
+    model = kind(config).eval()
+    with torch.no_grad():
+        for key, value in model.named_parameters():
+            if key.endswith("bias"):
+                value.normal_(0, 0.3)
+            elif "norm" in key:
+                value.add_(torch.randn_like(value) * 0.2)
+    return model
+
+
+def llama3_model():
+    return random_model(2, LlamaForCausalLM, LlamaConfig(**SIZES, tie_word_embeddings=False, rope_parameters=LLAMA3))
+
+
+def qwen2_model():
+    return random_model(3, Qwen2ForCausalLM, Qwen2Config(**SIZES, tie_word_embeddings=True, rope_parameters=PLAIN))
+
+
+def moe_model():
+    config = Qwen3MoeConfig(**SIZES, tie_word_embeddings=False, rope_parameters=PLAIN, num_experts=6,
+                            num_experts_per_tok=2, moe_intermediate_size=24, norm_topk_prob=True, mlp_only_layers=[1])
+    return random_model(5, Qwen3MoeForCausalLM, config)
+
+
 def tiny():
-    sizes = dict(vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-                 num_key_value_heads=2, head_dim=16, max_position_embeddings=512, rms_norm_eps=1e-5,
-                 initializer_range=0.25)
-    llama3 = dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
-                  original_max_position_embeddings=64)
-    plain = dict(rope_type="default", rope_theta=10000.0)
-    models = [
-        ("llama", "llama", LlamaForCausalLM, LlamaConfig(**sizes, tie_word_embeddings=True, rope_parameters=plain)),
-        ("llama3", "llama", LlamaForCausalLM, LlamaConfig(**sizes, tie_word_embeddings=False, rope_parameters=llama3)),
-        ("qwen2", "qwen2", Qwen2ForCausalLM, Qwen2Config(**sizes, tie_word_embeddings=True, rope_parameters=plain)),
-        ("qwen3", "qwen3", Qwen3ForCausalLM, Qwen3Config(**sizes, tie_word_embeddings=False, rope_parameters=plain)),
-    ]
-    for seed, (name, architecture, kind, config) in enumerate(models):
-        torch.manual_seed(seed + 1)
-        model = kind(config).eval()
-        with torch.no_grad():
-            for key, value in model.named_parameters():
-                if key.endswith("bias"):
-                    value.normal_(0, 0.3)
-                elif "norm" in key:
-                    value.add_(torch.randn_like(value) * 0.2)
-        write_tiny(name, architecture, model)
+    llama = LlamaConfig(**SIZES, tie_word_embeddings=True, rope_parameters=PLAIN)
+    write_tiny("llama", "llama", random_model(1, LlamaForCausalLM, llama))
+    write_tiny("llama3", "llama", llama3_model())
+    write_tiny("qwen2", "qwen2", qwen2_model())
+    qwen3 = Qwen3Config(**SIZES, tie_word_embeddings=False, rope_parameters=PLAIN)
+    write_tiny("qwen3", "qwen3", random_model(4, Qwen3ForCausalLM, qwen3))
+
+
+def moe():
+    write_tiny("qwen3moe", "qwen3moe", moe_model())
+
+
+TEMPLATE = """{%- for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}
+{%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{%- endif %}"""
+
+
+def tiny_tokenizer():
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    regex = ("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+             "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(regex), behavior="isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=281, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    tokenizer.train_from_iterator(PROMPTS, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=TEMPLATE,
+        extra_special_tokens={"start_token": "<|im_start|>"})
+
+
+def folders():
+    """Folders below data/hf: every architecture as save_pretrained() writes it. llama3 in shards with an index."""
+    home = DATA / "hf"
+    llama3_model().save_pretrained(home / "llama3", max_shard_size="60KB")
+    moe_model().save_pretrained(home / "qwen3moe")
+    qwen2_model().half().save_pretrained(home / "qwen2")
+    # Read back, because half() rounds the rotation frequencies too.
+    write_logits("qwen2_f16", Qwen2ForCausalLM.from_pretrained(home / "qwen2", dtype=torch.float32).eval())
+    sizes = SIZES | dict(vocab_size=288)
+    config = Qwen3Config(**sizes, tie_word_embeddings=True, rope_parameters=PLAIN, eos_token_id=282)
+    random_model(6, Qwen3ForCausalLM, config).bfloat16().save_pretrained(home / "qwen3")
+    write_logits("qwen3_bf16", Qwen3ForCausalLM.from_pretrained(home / "qwen3", dtype=torch.float32).eval())
+    tokenizer = tiny_tokenizer()
+    tokenizer.save_pretrained(home / "qwen3")
+    text = "The old gate, 東京 café: 2024 \n\n def f(x):"
+    reference = dict(text=text, tokens=tokenizer(text)["input_ids"], chat=tokenizer.apply_chat_template(
+        [dict(role="system", content="Be brief."), dict(role="user", content="Hi")], add_generation_prompt=True,
+        return_dict=False))
+    (home / "qwen3" / "reference.json").write_text(json.dumps(reference, ensure_ascii=False) + "\n")
 
 
 def blocks():
@@ -236,6 +319,10 @@ if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)
     if sys.argv[1:2] == ["tiny"]:
         tiny()
+    elif sys.argv[1:2] == ["moe"]:
+        moe()
+    elif sys.argv[1:2] == ["folders"]:
+        folders()
     elif sys.argv[1:2] == ["blocks"]:
         blocks()
     elif len(sys.argv) == 3 and sys.argv[1] == "smollm2":

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "infer/cpu/expert_choice.h"
 #include "infer/cpu/kernels.h"
 #include "infer/cpu/memory.h"
 #include "infer/cpu/worker_pool.h"
@@ -68,8 +69,7 @@ class CpuBackend : public Backend {
                   "choose another model");
     }
     kv_shape_ = shape;
-    head_bytes_ =
-        static_cast<std::size_t>(kPageTokens) * shape.head_dim * (shape.type == KvType::kF16 ? 2 : 4);
+    head_bytes_ = kv_head_bytes(shape.type, shape.head_dim);
     layer_bytes_ = 2 * head_bytes_ * shape.kv_heads;
     page_bytes_ = layer_bytes_ * shape.layers;
     TSUKAI_TRY(kv_, HostBuffer::make(shape.pages * page_bytes_));
@@ -109,9 +109,58 @@ class CpuBackend : public Backend {
 
   void multiply(const Buffer& x, const Matrix& weight, const Buffer* bias, int rows, Buffer& y,
                 bool add) override {
-    const auto& matrix = static_cast<const HostMatrix&>(weight);
-    const float* from = floats(x);
-    float* to = floats(y);
+    product(floats(x), static_cast<const HostMatrix&>(weight), bias == nullptr ? nullptr : floats(*bias),
+            rows, floats(y), add);
+  }
+
+  void mix_experts(const MixtureShape& shape, std::span<const Expert> experts, const Buffer& in,
+                   const Buffer& router, int rows, Buffer& x) override {
+    const auto width = static_cast<const HostMatrix&>(*experts[0].gate).columns();
+    const auto inner = static_cast<const HostMatrix&>(*experts[0].gate).rows();
+    // The rows that use each expert, and how much they take of it.
+    struct Use {
+      int row;
+      float share;
+    };
+    std::vector<std::vector<Use>> uses(experts.size());
+    std::vector<cpu::ExpertShare> chosen(static_cast<std::size_t>(shape.used));
+    for (int r = 0; r < rows; ++r) {
+      cpu::choose_experts(floats(router) + static_cast<std::size_t>(r) * experts.size(), experts.size(),
+                          shape.normalises, chosen);
+      for (const auto& [expert, share] : chosen) uses[expert].push_back({r, share});
+    }
+    mixture_.resize(static_cast<std::size_t>(rows) * 2 * (width + inner));
+    float* gathered = mixture_.data();
+    float* result = gathered + static_cast<std::size_t>(rows) * width;
+    float* gate = result + static_cast<std::size_t>(rows) * width;
+    float* up = gate + static_cast<std::size_t>(rows) * inner;
+    for (std::size_t e = 0; e < experts.size(); ++e) {
+      const int count = static_cast<int>(uses[e].size());
+      if (count == 0) continue;
+      for (int i = 0; i < count; ++i) {
+        std::memcpy(gathered + static_cast<std::size_t>(i) * width,
+                    floats(in) + static_cast<std::size_t>(uses[e][static_cast<std::size_t>(i)].row) * width,
+                    width * sizeof(float));
+      }
+      product(gathered, static_cast<const HostMatrix&>(*experts[e].gate), nullptr, count, gate, false);
+      product(gathered, static_cast<const HostMatrix&>(*experts[e].up), nullptr, count, up, false);
+      for_rows(count, [&](int i) {
+        kernels_.silu_multiply(gate + static_cast<std::size_t>(i) * inner,
+                               up + static_cast<std::size_t>(i) * inner, inner);
+      });
+      product(gate, static_cast<const HostMatrix&>(*experts[e].down), nullptr, count, result, false);
+      for (int i = 0; i < count; ++i) {
+        const Use& use = uses[e][static_cast<std::size_t>(i)];
+        float* to = floats(x) + static_cast<std::size_t>(use.row) * width;
+        const float* from = result + static_cast<std::size_t>(i) * width;
+        for (std::size_t j = 0; j < width; ++j) to[j] += use.share * from[j];
+      }
+    }
+  }
+
+ private:
+  void product(const float* from, const HostMatrix& matrix, const float* bias, int rows, float* to,
+               bool add) {
     const std::size_t columns = matrix.columns(), outputs = matrix.rows();
     const std::size_t panel_rows = rows <= 3 ? kPanelRowsFew : kPanelRowsMany;
     // Enough panels in a task that taking it costs little, enough tasks that all threads end together.
@@ -140,7 +189,7 @@ class CpuBackend : public Backend {
           const float* source = products + static_cast<std::size_t>(r) * panel_rows;
           for (int i = 0; i < count; ++i) {
             float value = source[i];
-            if (bias != nullptr) value += floats(*bias)[first + static_cast<std::size_t>(i)];
+            if (bias != nullptr) value += bias[first + static_cast<std::size_t>(i)];
             target[i] = add ? target[i] + value : value;
           }
         }
@@ -148,6 +197,7 @@ class CpuBackend : public Backend {
     });
   }
 
+ public:
   void norm_and_rotate(Buffer& x, int heads, int head_dim, const Buffer* norm, float epsilon,
                        const Rope& rope) override {
     const int half = rope.rotated / 2;
@@ -183,6 +233,9 @@ class CpuBackend : public Backend {
         if (kv_shape_.type == KvType::kF16) {
           store_head(floats(k) + from, floats(v) + from, offset, reinterpret_cast<std::uint16_t*>(k_page),
                      reinterpret_cast<std::uint16_t*>(v_page));
+        } else if (kv_shape_.type == KvType::kQ8) {
+          quantise_head(floats(k) + from, offset, kPageTokens, 1, k_page);
+          quantise_head(floats(v) + from, offset, 1, d, v_page);
         } else {
           store_head(floats(k) + from, floats(v) + from, offset, reinterpret_cast<float*>(k_page),
                      reinterpret_cast<float*>(v_page));
@@ -265,6 +318,20 @@ class CpuBackend : public Backend {
     }
   }
 
+  // Element i of the vector at `offset` goes to [i * stride + offset * step].
+  void quantise_head(const float* from, int offset, int stride, int step, std::byte* to) const {
+    const int d = kv_shape_.head_dim;
+    float largest = 0;
+    for (int i = 0; i < d; ++i) largest = std::max(largest, std::abs(from[i]));
+    const float scale = largest / 127, inverse = largest > 0 ? 127 / largest : 0;
+    for (int i = 0; i < d; ++i)
+      to[i * stride + offset * step] =
+          static_cast<std::byte>(static_cast<std::int8_t>(std::lrintf(from[i] * inverse)));
+    std::memcpy(
+        to + static_cast<std::size_t>(d) * kPageTokens + static_cast<std::size_t>(offset) * sizeof(float),
+        &scale, sizeof(float));
+  }
+
   // Small work on each row: not worth waking others for a few.
   template <typename Body>
   void for_rows(int rows, const Body& body) {
@@ -290,6 +357,7 @@ class CpuBackend : public Backend {
   const cpu::Kernels& kernels_;
   WorkerPool pool_;
   std::vector<std::vector<float>> scratch_;  // one per thread
+  std::vector<float> mixture_;               // of mix_experts
   const Batch* batch_ = nullptr;
   KvShape kv_shape_;
   std::size_t head_bytes_ = 0, layer_bytes_ = 0, page_bytes_ = 0;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "infer/backend.h"
-#include "infer/format/gguf.h"
+#include "infer/format/model_file.h"
 
 namespace tsukai::infer::cpu {
 
@@ -16,7 +16,8 @@ constexpr int kAttentionTile = 4;  // query vectors that read the same K and V t
 constexpr int kHeadDimMax = 256;
 
 // Up to kAttentionTile query vectors of one sequence that share a KV head.
-//   K of a page: [head_dim, 16], the 16 positions innermost; V of a page: [16, head_dim]; both of `type`.
+//   K of a page: [head_dim, 16], the 16 positions innermost; V of a page: [16, head_dim]; both of `type`;
+//   kv_head_bytes() tells the size.
 struct AttentionTile {
   const float* q[kAttentionTile];  // each [head_dim]
   float* out[kAttentionTile];      // each [head_dim]

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "infer/backend.h"
 #include "infer/format/quantisation.h"
@@ -243,6 +244,20 @@ inline __m256 load8(const std::uint16_t* halves) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves)));
 }
 inline __m256 load8(const float* values) { return _mm256_loadu_ps(values); }
+inline __m256 load8(const std::int8_t* values) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(values))));
+}
+
+// scores[i] *= scale of the page's position i
+template <typename Element>
+inline void apply_scales(const std::byte* page, int head_dim, float* scores) {
+  if constexpr (std::is_same_v<Element, std::int8_t>) {
+    const auto* scales =
+        reinterpret_cast<const float*>(page + static_cast<std::size_t>(head_dim) * kPageTokens);
+    _mm256_storeu_ps(scores, _mm256_mul_ps(_mm256_loadu_ps(scores), _mm256_loadu_ps(scales)));
+    _mm256_storeu_ps(scores + 8, _mm256_mul_ps(_mm256_loadu_ps(scores + 8), _mm256_loadu_ps(scales + 8)));
+  }
+}
 
 constexpr int T = kAttentionTile;
 
@@ -322,8 +337,12 @@ void attend(const AttentionTile& tile) {
     const std::int32_t* pages = tile.pages + start / kPageTokens;
     for (int p = 0; p * kPageTokens < filled; ++p) {
       float page[T][kAttentionChunk];
-      page_scores(q, reinterpret_cast<const Element*>(tile.k + pages[p] * tile.page_stride), d, page);
-      for (int t = 0; t < T; ++t) std::copy_n(page[t], kPageTokens, scores[t] + p * kPageTokens);
+      const std::byte* k = tile.k + pages[p] * tile.page_stride;
+      page_scores(q, reinterpret_cast<const Element*>(k), d, page);
+      for (int t = 0; t < T; ++t) {
+        apply_scales<Element>(k, d, page[t]);
+        std::copy_n(page[t], kPageTokens, scores[t] + p * kPageTokens);
+      }
     }
     bool takes_part[T];
     for (int t = 0; t < T; ++t) {
@@ -336,6 +355,8 @@ void attend(const AttentionTile& tile) {
       float largest, total;
       chunk_softmax(scores[t], valid, tile.scale, largest, total);
       running[t].merge(largest, total);
+      for (int p = 0; p * kPageTokens < filled; ++p)
+        apply_scales<Element>(tile.v + pages[p] * tile.page_stride, d, scores[t] + p * kPageTokens);
     }
     for (int i = 0; i < d; i += 16) {
       __m256 low[T], high[T];
@@ -368,6 +389,8 @@ void attend(const AttentionTile& tile) {
 void attention(const AttentionTile& tile) {
   if (tile.type == KvType::kF16) {
     attend<std::uint16_t>(tile);
+  } else if (tile.type == KvType::kQ8) {
+    attend<std::int8_t>(tile);
   } else {
     attend<float>(tile);
   }

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "infer/format/gguf_metadata.h"
+#include "infer/format/gguf_split.h"
 #include "infer/format/mapped_file.h"
 #include "infer/format/quantisation.h"
 
@@ -69,6 +70,7 @@ class MappedGguf : public GgufFile {
     return found == by_name_.end() ? nullptr : &tensors_[found->second];
   }
   const std::vector<TensorView>& tensors() const override { return tensors_; }
+  bool rotates_neighbours() const override { return string("general.architecture") == "llama"; }
   Result<VocabularyData> vocabulary() const override {
     auto data = read_vocabulary(metadata_);
     if (!data) return fail(std::move(data).error().in(path_));
@@ -262,6 +264,12 @@ std::string type_name(std::uint32_t type) {
 }
 
 Result<std::shared_ptr<const GgufFile>> GgufFile::open(const std::string& path) {
+  TSUKAI_TRY(auto file, open_part(path));
+  if (file->integer("split.count").value_or(1) <= 1) return file;
+  return open_split_gguf(std::move(file));
+}
+
+Result<std::shared_ptr<const GgufFile>> GgufFile::open_part(const std::string& path) {
   TSUKAI_TRY(auto mapping, MappedFile::open(path));
   const auto bytes = mapping->bytes();
   return MappedGguf::make(bytes, path, std::move(mapping));

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <optional>
 
-#include "infer/format/gguf.h"
+#include "infer/format/model_file.h"
 
 namespace tsukai::infer {
 

@@ -1,41 +1,16 @@
 #include "infer/tokenizer/byte_bpe.h"
 
 #include <fmt/format.h>
-#include <utf8proc.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <queue>
 
 #include "base/text.h"
 #include "infer/tokenizer/byte_alphabet.h"
-#include "infer/tokenizer/unicode_class.h"
+#include "infer/tokenizer/nfc.h"
+#include "infer/tokenizer/piece_cache.h"
 
 namespace tsukai::infer {
-namespace {
-
-bool is_ascii(std::string_view text) {
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) >= 0x80) return false;
-  }
-  return true;
-}
-
-// NFC of well-formed text; other text as it is.
-std::string normalised(std::string_view text) {
-  if (!valid_utf8(text)) return std::string(text);
-  utf8proc_uint8_t* out = nullptr;
-  const auto length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                   static_cast<utf8proc_ssize_t>(text.size()), &out,
-                                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  if (length < 0) return std::string(text);
-  std::string result(reinterpret_cast<char*>(out), static_cast<std::size_t>(length));
-  std::free(out);
-  return result;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Tokenizer>> ByteBpeTokenizer::make(const VocabularyData& data) {
   const auto pretokenizer = find_pretokenizer(data.pre);
   if (!pretokenizer) {
@@ -102,16 +77,20 @@ Result<void> ByteBpeTokenizer::add_merges(const VocabularyData& data) {
 }
 
 void ByteBpeTokenizer::encode_plain(std::string_view text, bool, std::vector<TokenId>& out) const {
-  std::string composed;
-  if (normalises_ && !is_ascii(text)) {
-    composed = normalised(text);
-    text = composed;
-  }
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = piece_end(pretokenizer_, text, at);
-    encode_piece(text.substr(at, end - at), out);
-    at = end;
-  }
+  std::optional<std::string> composed;
+  if (normalises_ && (composed = normalised_nfc(text))) text = *composed;
+  struct Context {
+    const ByteBpeTokenizer& tokenizer;
+    PieceCache cache;
+    std::vector<TokenId>& out;
+  } context{*this, PieceCache(text, out), out};
+  for_pieces(
+      pretokenizer_, text,
+      [](void* opaque, std::size_t begin, std::size_t end) {
+        auto& [tokenizer, cache, tokens] = *static_cast<Context*>(opaque);
+        cache.tokens_of(begin, end, [&](std::string_view piece) { tokenizer.encode_piece(piece, tokens); });
+      },
+      &context);
 }
 
 void ByteBpeTokenizer::encode_piece(std::string_view piece, std::vector<TokenId>& out) const {

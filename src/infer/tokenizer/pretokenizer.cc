@@ -15,13 +15,14 @@ struct Character {
 // Walks over the classes of the characters of a text.
 class Scanner {
  public:
-  explicit Scanner(std::string_view text) : text_(text), classes_(CharacterClasses::get()) {}
+  explicit Scanner(std::string_view text)
+      : text_(text), classes_(CharacterClasses::get()), ascii_(classes_.ascii().data()) {}
 
   bool ends(std::size_t at) const { return at >= text_.size(); }
   char byte(std::size_t at) const { return at < text_.size() ? text_[at] : '\0'; }
   Character at(std::size_t at) const {
     const auto first = static_cast<unsigned char>(text_[at]);
-    if (first < 0x80) return {classes_.of(first), 1};
+    if (first < 0x80) return {ascii_[first], 1};
     const DecodedCharacter decoded = decode_character(text_, at);
     return {decoded.code_point == kMalformed ? Class::kOther : classes_.of(decoded.code_point),
             decoded.length};
@@ -29,7 +30,14 @@ class Scanner {
   bool is(std::size_t at, Class kind) const { return !ends(at) && this->at(at).kind == kind; }
 
   std::size_t run(std::size_t from, Class kind) const {
-    while (!ends(from)) {
+    const std::size_t end = text_.size();
+    while (from < end) {
+      const auto first = static_cast<unsigned char>(text_[from]);
+      if (first < 0x80) {
+        if (ascii_[first] != kind) break;
+        ++from;
+        continue;
+      }
       const Character c = at(from);
       if (c.kind != kind) break;
       from += c.length;
@@ -40,6 +48,7 @@ class Scanner {
  private:
   std::string_view text_;
   const CharacterClasses& classes_;
+  const Class* ascii_;
 };
 
 bool is_space(Class kind) { return kind == Class::kSpace || kind == Class::kNewline; }
@@ -127,28 +136,47 @@ std::optional<Pretokenizer> find_pretokenizer(std::string_view pre) {
   return std::nullopt;
 }
 
-std::size_t piece_end(Pretokenizer kind, std::string_view text, std::size_t at) {
-  const Scanner scanner(text);
+namespace {
+
+std::size_t smollm_end(const Scanner& scanner, std::size_t at) {
+  const Character first = scanner.at(at);
+  if (first.kind == Class::kNumber) return at + first.length;
+  // A number ends the text as far as the expression can see: only runs of white space look that far.
+  const std::size_t end = gpt2_end(scanner, at);
+  if (is_space(first.kind)) {
+    const SpaceRun run = space_run(scanner, at);
+    if (scanner.is(run.end, Class::kNumber)) return run.end;
+  }
+  return end;
+}
+
+std::size_t end_of(Pretokenizer kind, const Scanner& scanner, std::size_t at) {
   switch (kind) {
     case Pretokenizer::kGpt2:
       return gpt2_end(scanner, at);
-    case Pretokenizer::kSmollm: {
-      const Character first = scanner.at(at);
-      if (first.kind == Class::kNumber) return at + first.length;
-      // A number ends the text as far as the expression can see: only runs of white space look that far.
-      const std::size_t end = gpt2_end(scanner, at);
-      if (is_space(first.kind)) {
-        const SpaceRun run = space_run(scanner, at);
-        if (scanner.is(run.end, Class::kNumber)) return run.end;
-      }
-      return end;
-    }
+    case Pretokenizer::kSmollm:
+      return smollm_end(scanner, at);
     case Pretokenizer::kLlama3:
       return llama3_end(scanner, at, 3);
     case Pretokenizer::kQwen2:
       return llama3_end(scanner, at, 1);
   }
-  return text.size();
+  return at + 1;
+}
+
+}  // namespace
+
+std::size_t piece_end(Pretokenizer kind, std::string_view text, std::size_t at) {
+  return end_of(kind, Scanner(text), at);
+}
+
+void for_pieces(Pretokenizer kind, std::string_view text, PieceSink sink, void* context) {
+  const Scanner scanner(text);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = end_of(kind, scanner, at);
+    sink(context, at, end);
+    at = end;
+  }
 }
 
 }  // namespace tsukai::infer

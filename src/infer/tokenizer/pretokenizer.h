@@ -25,4 +25,8 @@ std::optional<Pretokenizer> find_pretokenizer(std::string_view pre);
 // number nor space.
 std::size_t piece_end(Pretokenizer kind, std::string_view text, std::size_t at);
 
+// All pieces of a text in order, as piece_end() would give them one after another.
+using PieceSink = void (*)(void* context, std::size_t begin, std::size_t end);
+void for_pieces(Pretokenizer kind, std::string_view text, PieceSink sink, void* context);
+
 }  // namespace tsukai::infer

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 
 #include "infer/tokenizer/bpe_tables.h"
@@ -11,7 +12,8 @@
 namespace tsukai::infer {
 
 // A space is spelled U+2581 in the vocabulary. With add_space_prefix, text at the beginning and after a
-// marker gets a space in front. Source: github.com/google/sentencepiece src/bpe_model.cc.
+// marker gets a space in front. Where no token has a space after another character (Llama 2), words are cut
+// apart first: nothing merges across. Source: github.com/google/sentencepiece src/bpe_model.cc.
 class SentencePieceTokenizer final : public VocabularyTokenizer {
  public:
   static Result<std::unique_ptr<Tokenizer>> make(const VocabularyData& data);
@@ -23,12 +25,22 @@ class SentencePieceTokenizer final : public VocabularyTokenizer {
   SentencePieceTokenizer(const VocabularyData& data, const std::vector<std::string>& spellings);
 
   TokenId find(std::string_view piece) const;
+  void encode_word(std::string_view word, std::vector<TokenId>& out) const;
+  void merge_short(std::string_view word, std::vector<TokenId>& out) const;
+  void merge_long(std::string_view word, std::vector<TokenId>& out) const;
+  void spell_out(std::string_view piece, std::vector<TokenId>& out) const;
+
+  static constexpr std::size_t kScanPartsMax = 48;
 
   SpellingTable spellings_;
   std::vector<float> scores_;
   std::array<TokenId, 256> byte_tokens_;
   TokenId unknown_;
   bool add_space_prefix_;
+  bool words_apart_;
+  // Does merging the bytes of token i give token i? Found out when first asked; every thread finds the same.
+  enum class Reach : std::uint8_t { kNotAsked, kReached, kNotReached };
+  mutable std::unique_ptr<std::atomic<Reach>[]> reach_;
 };
 
 }  // namespace tsukai::infer
