@@ -68,9 +68,10 @@ Result<std::string> jws_signature(std::string_view algorithm, std::string_view p
                 "give an unencrypted PEM file, beginning with -----BEGIN PRIVATE KEY-----");
   }
   const int kind = EVP_PKEY_get_base_id(key.get());
-  const bool fits = ecdsa   ? kind == EVP_PKEY_EC && (EVP_PKEY_get_bits(key.get()) + 7) / 8 == number_bytes(algorithm)
-                    : eddsa ? kind == EVP_PKEY_ED25519 || kind == EVP_PKEY_ED448
-                            : kind == EVP_PKEY_RSA || (pss && kind == EVP_PKEY_RSA_PSS);
+  const bool fits =
+      ecdsa   ? kind == EVP_PKEY_EC && (EVP_PKEY_get_bits(key.get()) + 7) / 8 == number_bytes(algorithm)
+      : eddsa ? kind == EVP_PKEY_ED25519 || kind == EVP_PKEY_ED448
+              : kind == EVP_PKEY_RSA || (pss && kind == EVP_PKEY_RSA_PSS);
   if (!fits) {
     return fail(Code::kInvalidArgument, "the private key is not one for " + std::string(algorithm));
   }

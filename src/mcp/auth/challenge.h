@@ -1,4 +1,5 @@
-// What a WWW-Authenticate header asks for (RFC 9110 section 11.6.1, RFC 6750 section 3, RFC 9728 section 5.1).
+// What a WWW-Authenticate header asks for (RFC 9110 section 11.6.1, RFC 6750 section 3, RFC 9728
+// section 5.1).
 #pragma once
 
 #include <optional>

@@ -60,8 +60,8 @@ Json registration_request(const std::string& redirect_uri, const std::string& sc
               {"application_type", "native"}};
   // A program on a person's machine keeps no secret well: ask for none where the server allows it.
   const auto& methods = server.token_auth_methods;
-  const TokenAuth method = methods.empty() || has(methods, "none") ? TokenAuth::kNone
-                                                                   : choose_token_auth(true, methods);
+  const TokenAuth method =
+      methods.empty() || has(methods, "none") ? TokenAuth::kNone : choose_token_auth(true, methods);
   out["token_endpoint_auth_method"] = std::string(name(method));
   if (!scope.empty()) out["scope"] = scope;
   return out;

@@ -1,4 +1,5 @@
-// Who we are towards an authorization server: chosen beforehand, by a document on the web, or registered. Pure.
+// Who we are towards an authorization server: chosen beforehand, by a document on the web, or registered.
+// Pure.
 #pragma once
 
 #include <cstdint>

@@ -32,7 +32,8 @@ Task<TokenSet> fetch_tokens(HttpClient& http, AuthorizationServer server, Client
   TSUKAI_CO_TRY(auto request, token_request(server, client, std::move(grant), clock->wall_ms()));
   request.timeout_max = kMetadataTimeout;
   TSUKAI_CO_TRY(const HttpResponse response, co_await http.fetch(std::move(request)));
-  auto tokens = parse_token_response(response.status, response.body, scope_asked, clock->wall_ms(), oauth_error);
+  auto tokens =
+      parse_token_response(response.status, response.body, scope_asked, clock->wall_ms(), oauth_error);
   if (!tokens) co_return fail(std::move(tokens).error().in(server.issuer));
   co_return tokens;
 }
@@ -63,14 +64,14 @@ Task<TokenSet> run_code_flow(HttpClient& http, RedirectListener& listener, CodeF
                              std::string* oauth_error) {
   const auto request = new_code_request(listener.uri(), flow.guard.resource, flow.scope);
   TSUKAI_CO_TRY(auto url, authorization_url(flow.guard.server, flow.client, request));
-  auto came = co_await with_deadline(redirected(listener, std::move(flow.open), std::move(url), request.state),
-                                     flow.patience, "the login in the browser");
+  auto came =
+      co_await with_deadline(redirected(listener, std::move(flow.open), std::move(url), request.state),
+                             flow.patience, "the login in the browser");
   if (!came) co_return fail(std::move(came).error());
   TSUKAI_CO_TRY(auto code, code_of_redirect(*came, flow.guard.server, request));
-  co_return co_await fetch_tokens(
-      http, flow.guard.server, flow.client,
-      code_grant(code, request.verifier, request.redirect_uri, request.resource), flow.scope, flow.clock,
-      oauth_error);
+  co_return co_await fetch_tokens(http, flow.guard.server, flow.client,
+                                  code_grant(code, request.verifier, request.redirect_uri, request.resource),
+                                  flow.scope, flow.clock, oauth_error);
 }
 
 }  // namespace tsukai::mcp

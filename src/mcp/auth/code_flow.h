@@ -12,8 +12,8 @@
 
 namespace tsukai::mcp {
 
-// Shows an address to a person: starts a browser, prints it. Returns when that is done, not when the person is; an
-// error ends the login. In tests it is a plain GET that follows redirects.
+// Shows an address to a person: starts a browser, prints it. Returns when that is done, not when the person
+// is; an error ends the login. In tests it is a plain GET that follows redirects.
 using OpenUrl = std::function<Task<void>(std::string url)>;
 
 struct CodeFlow {
@@ -25,8 +25,8 @@ struct CodeFlow {
   const Clock* clock = nullptr;
 };
 
-// kDenied: refused by the person or the authorization server (`oauth_error` says how the token endpoint put it).
-// kTimeout: nobody came back.
+// kDenied: refused by the person or the authorization server (`oauth_error` says how the token endpoint put
+// it). kTimeout: nobody came back.
 Task<TokenSet> run_code_flow(HttpClient& http, RedirectListener& listener, CodeFlow flow,
                              std::string* oauth_error);
 

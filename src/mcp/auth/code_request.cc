@@ -22,9 +22,9 @@ Result<std::string> authorization_url(const AuthorizationServer& server, const C
   if (server.authorization_endpoint.empty())
     return fail(Code::kUnsupported, server.issuer + " has no authorization endpoint");
   if (!server.pkce_s256) {
-    return fail(Code::kUnsupported,
-                server.issuer + " does not say that it checks PKCE with S256 "
-                                "(code_challenge_methods_supported), so no code may be asked of it");
+    return fail(Code::kUnsupported, server.issuer +
+                                        " does not say that it checks PKCE with S256 "
+                                        "(code_challenge_methods_supported), so no code may be asked of it");
   }
   Fields fields = {{"response_type", "code"},
                    {"client_id", client.id},

@@ -1,5 +1,5 @@
-// The authorization code flow as a person's browser sees it: the address to open, and the one it comes back to.
-// Pure.
+// The authorization code flow as a person's browser sees it: the address to open, and the one it comes back
+// to. Pure.
 #pragma once
 
 #include <string>
@@ -28,8 +28,8 @@ std::string pkce_challenge(const std::string& verifier);
 Result<std::string> authorization_url(const AuthorizationServer& server, const ClientIdentity& client,
                                       const CodeRequest& request);
 
-// The code out of the query of the redirect. kDenied: the person or the server said no. kProtocol: not an answer
-// to `request` (state), or from another issuer (RFC 9207): then the code must not be used.
+// The code out of the query of the redirect. kDenied: the person or the server said no. kProtocol: not an
+// answer to `request` (state), or from another issuer (RFC 9207): then the code must not be used.
 Result<std::string> code_of_redirect(const std::string& query, const AuthorizationServer& server,
                                      const CodeRequest& request);
 

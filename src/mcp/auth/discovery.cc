@@ -77,8 +77,8 @@ Result<ProtectedResource> parse_protected_resource(const Json& document, const s
   const bool ours = named->origin == server.origin &&
                     (path == parent || (path.starts_with(parent) && path[parent.size()] == '/'));
   if (!ours) {
-    return fail(Code::kProtocol, fmt::format("the description is of {}, not of {}",
-                                             shortened(out.resource, 200), server_url));
+    return fail(Code::kProtocol,
+                fmt::format("the description is of {}, not of {}", shortened(out.resource, 200), server_url));
   }
   out.authorization_servers = texts_at(document, "authorization_servers");
   if (out.authorization_servers.empty())

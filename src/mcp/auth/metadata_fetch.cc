@@ -32,7 +32,8 @@ Task<std::optional<Found>> first_document(HttpClient& http, std::vector<std::str
   co_return std::optional<Found>();
 }
 
-Task<std::optional<AuthorizationServer>> describe(HttpClient& http, std::string issuer, std::string server_url) {
+Task<std::optional<AuthorizationServer>> describe(HttpClient& http, std::string issuer,
+                                                  std::string server_url) {
   TSUKAI_CO_TRY(auto urls, authorization_server_urls(issuer));
   TSUKAI_CO_TRY(const auto found, co_await first_document(http, std::move(urls)));
   if (!found) co_return std::optional<AuthorizationServer>();

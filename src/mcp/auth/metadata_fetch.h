@@ -17,8 +17,8 @@ struct Guard {
   AuthorizationServer server;
 };
 
-// `resource_metadata`: from the challenge, may be empty. kProtocol: a description is missing or not acceptable;
-// kTransport, kTimeout: could not be fetched.
+// `resource_metadata`: from the challenge, may be empty. kProtocol: a description is missing or not
+// acceptable; kTransport, kTimeout: could not be fetched.
 Task<Guard> find_guard(HttpClient& http, std::string server_url, std::string resource_metadata);
 
 }  // namespace tsukai::mcp

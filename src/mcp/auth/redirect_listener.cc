@@ -51,10 +51,10 @@ struct RedirectListener::State {
     }
     const bool refused = fields.contains("error");
     query = std::move(query_text);
-    auto sent = co_await exchange.respond(
-        200, page_headers(),
-        fmt::format(fmt::runtime(kPage), refused ? "Not authorized" : "Done",
-                    "You can close this page and go back to the terminal."));
+    auto sent =
+        co_await exchange.respond(200, page_headers(),
+                                  fmt::format(fmt::runtime(kPage), refused ? "Not authorized" : "Done",
+                                              "You can close this page and go back to the terminal."));
     wake.cancel();
     co_return sent;
   }

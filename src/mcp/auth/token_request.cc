@@ -16,7 +16,8 @@ constexpr std::int64_t kAssertionLife_s = 300;
 constexpr std::int64_t kExpiryMax_s = 10ll * 365 * 24 * 3600;
 constexpr const char* kJwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-// A JWT that says who we are (RFC 7523 section 3). The audience is the issuer, as FAPI 2 and OAuth 2.1 want it.
+// A JWT that says who we are (RFC 7523 section 3). The audience is the issuer, as FAPI 2 and OAuth 2.1 want
+// it.
 Result<std::string> assertion(const AuthorizationServer& server, const ClientIdentity& client,
                               std::int64_t now_ms) {
   std::string algorithm = client.signing_algorithm;
@@ -24,9 +25,8 @@ Result<std::string> assertion(const AuthorizationServer& server, const ClientIde
     algorithm = server.signing_algorithms.empty() ? "ES256" : server.signing_algorithms.front();
   const Json head = {{"alg", algorithm}, {"typ", "JWT"}};
   const std::int64_t now_s = now_ms / 1000;
-  const Json claims = {{"iss", client.id}, {"sub", client.id},
-                       {"aud", server.issuer}, {"jti", random_id(26)},
-                       {"iat", now_s},      {"exp", now_s + kAssertionLife_s}};
+  const Json claims = {{"iss", client.id},     {"sub", client.id}, {"aud", server.issuer},
+                       {"jti", random_id(26)}, {"iat", now_s},     {"exp", now_s + kAssertionLife_s}};
   const std::string input = base64_url(print_json(head)) + "." + base64_url(print_json(claims));
   TSUKAI_TRY(const std::string signature, jws_signature(algorithm, client.private_key_pem, input));
   return input + "." + base64_url(signature);
@@ -53,8 +53,8 @@ Fields client_credentials_grant(const std::string& scope, const std::string& res
   return fields;
 }
 
-Result<HttpRequest> token_request(const AuthorizationServer& server, const ClientIdentity& client, Fields grant,
-                                  std::int64_t now_ms) {
+Result<HttpRequest> token_request(const AuthorizationServer& server, const ClientIdentity& client,
+                                  Fields grant, std::int64_t now_ms) {
   HttpRequest out;
   out.method = "POST";
   out.url = server.token_endpoint;
@@ -95,10 +95,9 @@ Result<TokenSet> parse_token_response(int status, const std::string& body, const
     const auto error = parsed ? string_at(*parsed, "error") : std::string();
     const auto said = parsed ? string_at(*parsed, "error_description") : std::string();
     if (oauth_error != nullptr) *oauth_error = error;
-    return fail(Code::kDenied,
-                fmt::format("the authorization server refused with status {}{}{}{}{}", status,
-                            error.empty() ? "" : ": ", shortened(error, 80), said.empty() ? "" : ": ",
-                            shortened(said, 300)));
+    return fail(Code::kDenied, fmt::format("the authorization server refused with status {}{}{}{}{}", status,
+                                           error.empty() ? "" : ": ", shortened(error, 80),
+                                           said.empty() ? "" : ": ", shortened(said, 300)));
   }
   if (!parsed || !parsed->is_object())
     return fail(Code::kProtocol, "the token endpoint's answer is no JSON object");
@@ -111,8 +110,9 @@ Result<TokenSet> parse_token_response(int status, const std::string& body, const
   }
   const auto type = string_at(*parsed, "token_type");
   if (!equal_ignoring_case(type, "bearer")) {
-    return fail(Code::kProtocol, fmt::format("the token endpoint gave a token of type \"{}\", not a bearer token",
-                                             shortened(type, 40)));
+    return fail(Code::kProtocol,
+                fmt::format("the token endpoint gave a token of type \"{}\", not a bearer token",
+                            shortened(type, 40)));
   }
   out.refresh_token = string_at(*parsed, "refresh_token");
   out.scope = string_at(*parsed, "scope", scope_asked);

@@ -113,7 +113,8 @@ FileLock::~FileLock() {
 
 Task<FileLock> TokenStore::flight(std::string server_url) const {
   if (path_.empty()) co_return FileLock();  // Nobody else knows of these tokens.
-  auto lock = co_await FileLock::acquire(fmt::format("{}.{}.lock", path_, sha256_hex(server_url).substr(0, 12)));
+  auto lock =
+      co_await FileLock::acquire(fmt::format("{}.{}.lock", path_, sha256_hex(server_url).substr(0, 12)));
   co_return lock;
 }
 

@@ -120,7 +120,9 @@ std::map<std::string, std::string> parse_form(std::string_view text) {
 std::string with_query(const std::string& url, const Fields& fields) {
   if (fields.empty()) return url;
   const auto mark = url.find('?');
-  const char* joint = mark == std::string::npos ? "?" : mark + 1 == url.size() || url.back() == '&' ? "" : "&";
+  const char* joint = mark == std::string::npos                     ? "?"
+                      : mark + 1 == url.size() || url.back() == '&' ? ""
+                                                                    : "&";
   return url + joint + form_text(fields);
 }
 
