@@ -12,7 +12,6 @@
 #include "tools/tsukai/cli_parts.h"
 #include "tools/tsukai/doctor_command.h"
 #include "tools/tsukai/interrupt.h"
-#include "tools/tsukai/mcp_command.h"
 #include "tools/tsukai/memory_command.h"
 #include "tools/tsukai/model_command.h"
 #include "tools/tsukai/output.h"
@@ -35,9 +34,6 @@ Example:
 
 // What the flags and arguments are bound to, but for those of runs (cli_runs.cc).
 struct CommandLine : ParsedCommand {
-  McpArguments mcp;
-  std::vector<std::string>
-      mcp_words;  // SERVER TOOL VALUES...; without SERVER where a command stands behind --
   GenerateArguments generate;
   std::string model, text;
   bool control = false;
@@ -73,98 +69,6 @@ void add_memory(CLI::App& app, CommandLine& line) {
   for (CLI::App* command : {list, search, show}) {
     add_database_flag(command, line.memory.database);
     add_output_flags(command, line);
-  }
-}
-
-// Takes SERVER off the words, unless a command line behind -- says it.
-bool take_server(CommandLine& line) {
-  if (!line.mcp.server.command.empty()) return true;
-  if (line.mcp_words.empty()) return false;
-  line.mcp.server.name = line.mcp_words.front();
-  line.mcp_words.erase(line.mcp_words.begin());
-  return true;
-}
-
-int mcp_with_words(Output& output, CommandLine& line, const std::string& path, bool calls,
-                   int (*command)(Output&, const McpArguments&)) {
-  if (!take_server(line)) {
-    return output.fail(
-        wrong_use(path, "the server is missing", "name one, or put its command line behind --"));
-  }
-  if (calls) {
-    if (line.mcp_words.empty()) {
-      return output.fail(wrong_use(path, "the tool is missing", "tsukai mcp tools lists what a server has"));
-    }
-    line.mcp.tool = line.mcp_words.front();
-    line.mcp.values.assign(line.mcp_words.begin() + 1, line.mcp_words.end());
-  } else if (!line.mcp_words.empty()) {
-    return output.fail(
-        wrong_use(path, fmt::format("takes no further argument \"{}\"", line.mcp_words.front()),
-                  line.mcp.server.command.empty() ? "see " + path + " --help"
-                                                  : "the command line behind -- says the server already"));
-  }
-  return command(output, line.mcp);
-}
-
-constexpr const char* kServerUsage = "SERVER (or no SERVER, and -- COMMAND...)";
-constexpr const char* kServerAbout =
-    "A name in .mcp.json, --config or --agent; or none, and a command line behind --";
-constexpr int kWordsMax = 256;
-
-void add_mcp(CLI::App& app, CommandLine& line) {
-  CLI::App* mcp =
-      add_command(&app, "mcp", "Any MCP server, from the command line", "tsukai mcp tools -- tsukai-maps");
-  mcp->require_subcommand(1);
-  const auto add_files = [&line](CLI::App* command) {
-    CLI::Option* config =
-        command->add_option("--config", line.mcp.server.config, "An mcpServers file (default: .mcp.json)");
-    config->option_text("FILE");
-    command->add_option("--agent", line.mcp.server.agent, "Take the servers of an agent file")
-        ->option_text("FILE")
-        ->excludes(config);
-    add_output_flags(command, line);
-  };
-  const auto add_connection = [&line](CLI::App* command) {
-    command
-        ->add_option("--env", line.mcp.server.environment, "For a command line behind --: one more variable")
-        ->option_text("NAME=VALUE")
-        ->allow_extra_args(false);
-    add_timeout_flag(command, line.mcp.server.timeout_s, "For starting the server, and for each call");
-    command->add_option("--trace", line.mcp.trace, "Write every message as JSON Lines (-: standard error)")
-        ->option_text("FILE");
-  };
-  CLI::App* list =
-      add_command(mcp, "list", "The servers of a file", "tsukai mcp list --agent examples/day-out.yaml");
-  add_files(list);
-  line.on(list, [&line](Output& output) { return mcp_list_command(output, line.mcp); });
-
-  CLI::App* tools = add_command(mcp, "tools", "The tools of a server", "tsukai mcp tools -- tsukai-maps");
-  line.help->set_usage(tools, kServerUsage);
-  tools->add_option("SERVER", line.mcp_words, kServerAbout)->expected(0, kWordsMax);
-  line.on(tools, [&line](Output& output) {
-    return mcp_with_words(output, line, "tsukai mcp tools", false, mcp_tools_command);
-  });
-  CLI::App* call =
-      add_command(mcp, "call", "Call a tool",
-                  "tsukai mcp call maps maps_geo address=\"Old Gate\" --agent examples/day-out.yaml\n"
-                  "  tsukai mcp call maps_geo '{\"address\": \"Old Gate\"}' -- tsukai-maps");
-  line.help->set_usage(
-      call, "SERVER TOOL ['{JSON}' | KEY=VALUE... | KEY:=JSON...] (or no SERVER, and -- COMMAND...)");
-  call->add_option("SERVER", line.mcp_words, std::string(kServerAbout) + "; then the tool and its arguments")
-      ->expected(0, kWordsMax);
-  line.on(call, [&line](Output& output) {
-    return mcp_with_words(output, line, "tsukai mcp call", true, mcp_call_command);
-  });
-  CLI::App* ping =
-      add_command(mcp, "ping", "Does a server answer, and how fast", "tsukai mcp ping -- tsukai-maps");
-  line.help->set_usage(ping, kServerUsage);
-  ping->add_option("SERVER", line.mcp_words, kServerAbout)->expected(0, kWordsMax);
-  line.on(ping, [&line](Output& output) {
-    return mcp_with_words(output, line, "tsukai mcp ping", false, mcp_ping_command);
-  });
-  for (CLI::App* command : {tools, call, ping}) {
-    add_files(command);
-    add_connection(command);
   }
 }
 
@@ -289,7 +193,7 @@ int run_command_line(int argc, char** argv) {
   if (!words.empty() && words.front() == "mcp") {
     const auto dashes = std::find(words.begin(), words.end(), "--");
     if (dashes != words.end()) {
-      line.mcp.server.command.assign(dashes + 1, words.end());
+      line.behind_dashes.assign(dashes + 1, words.end());
       words.erase(dashes, words.end());
     }
   }

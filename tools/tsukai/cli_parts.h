@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "tools/tsukai/output.h"
@@ -34,7 +35,8 @@ class HelpFormatter : public CLI::Formatter {
 // What was typed, as far as every command has it.
 struct ParsedCommand {
   bool json = false, quiet = false;
-  std::function<int(Output&)> command;  // What the chosen command does.
+  std::vector<std::string> behind_dashes;  // `tsukai mcp`: the command line of a server.
+  std::function<int(Output&)> command;     // What the chosen command does.
   std::shared_ptr<HelpFormatter> help = std::make_shared<HelpFormatter>();
 
   // What `app` does when it is the one that was typed.
@@ -56,5 +58,8 @@ Error wrong_use(const std::string& path, const std::string& what, const std::str
 void add_run(CLI::App& app, ParsedCommand& line);
 void add_agent(CLI::App& app, ParsedCommand& line);
 void add_runs(CLI::App& app, ParsedCommand& line);
+
+// mcp_cli.cc, the same.
+void add_mcp(CLI::App& app, ParsedCommand& line);
 
 }  // namespace tsukai::cli
