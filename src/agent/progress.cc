@@ -228,6 +228,7 @@ planner::Situation Progress::situation() const {
   }
   situation.spent.tokens = totals.tokens_spent();
   situation.spent.tool_calls = totals.tool_calls;
+  situation.said = said;
   return situation;
 }
 

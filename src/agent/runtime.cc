@@ -124,11 +124,17 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
                  .on_event = options.on_event};
   Result<RunOutcome> outcome;
   if (resume.empty()) {
-    outcome = co_await execute_run(std::move(parts));
+    outcome = co_await execute_run(parts);
   } else if (auto same = check_same(*started, *model, *toolbox); !same) {
     outcome = fail(std::move(same).error());
   } else {
-    outcome = co_await continue_run(std::move(parts), resume);
+    outcome = co_await continue_run(parts, resume);
+  }
+  while (options.decide && outcome && outcome->state == RunState::kWaiting) {
+    const std::string run = outcome->run_id;
+    const auto decided = co_await options.decide(*ground->journal, run);
+    if (!decided || !*decided) break;
+    outcome = co_await continue_run(parts, run);
   }
   // The run is over, cancelled or not; its servers still have to be reaped.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
@@ -136,9 +142,11 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
   co_return outcome;
 }
 
-// The rows that made the first `step` - 1 steps. Leases and signals belong to the old run alone.
-Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::size_t step) {
+// The rows that made the first `step` - 1 steps. Leases and signals belong to the old run alone. `at_end`:
+// step may be the one after the last.
+Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::size_t step, bool at_end) {
   std::vector<Row> shared;
+  std::size_t answered = 0;
   for (std::size_t i = 1; i < rows.size(); ++i) {
     const auto& row = rows[i];
     if (row.erased)
@@ -146,9 +154,11 @@ Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::siz
                   fmt::format("journal row {} was erased, so the run can't be forked", row.seq));
     if (row.kind == Kind::kModelIntent && row.step_key == step_key(step)) return shared;
     switch (row.kind) {
+      case Kind::kModelResult:
+        ++answered;
+        [[fallthrough]];
       case Kind::kRecalled:
       case Kind::kModelIntent:
-      case Kind::kModelResult:
       case Kind::kToolIntent:
       case Kind::kToolStarted:
       case Kind::kToolResult:
@@ -158,8 +168,20 @@ Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::siz
         break;
     }
   }
+  if (at_end && step == answered + 1) return shared;
   return fail(Code::kInvalidArgument, fmt::format("the run has no step {}", step),
               "see its steps: tsukai runs show RUN");
+}
+
+// What the shared rows spent was another run's: the budget is for what comes after them.
+Result<void> add_spent(Budget& budget, const Row& first, const std::vector<Row>& shared) {
+  Progress before;
+  TSUKAI_TRY_VOID(before.apply(first));
+  for (const auto& row : shared) TSUKAI_TRY_VOID(before.apply(row));
+  budget.steps += static_cast<std::int64_t>(before.steps.size());
+  budget.tool_calls += before.totals.tool_calls;
+  budget.tokens += before.totals.tokens_spent();
+  return {};
 }
 
 Result<std::unique_ptr<Ground>> ground_of(const RuntimeOptions& options) {
@@ -205,7 +227,11 @@ Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, Ru
   if (record == nullptr)
     co_return fail(Code::kCorrupt, fmt::format("run {}: its first row names no agent", summary.id));
   TSUKAI_CO_TRY(auto file, agent_from(*record));
-  TSUKAI_CO_TRY(const auto shared, rows_before_step(rows, step));
+  TSUKAI_CO_TRY(const auto shared, rows_before_step(rows, step, !say.empty()));
+  TSUKAI_CO_TRY_VOID(add_spent(file.budget, rows.front(), shared));
+  started["agent"]["budget"]["steps"] = file.budget.steps;
+  started["agent"]["budget"]["tool_calls"] = file.budget.tool_calls;
+  started["agent"]["budget"]["tokens"] = file.budget.tokens;
   started["forked_from"] = {{"run", summary.id}, {"step", step}};
   const auto user = options.user.empty() ? default_user() : options.user;
   TSUKAI_CO_TRY(const auto id, ground->journal->start_run(summary.agent, summary.task, user, started));

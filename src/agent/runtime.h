@@ -18,11 +18,17 @@ namespace tsukai::agent {
 using ConnectServer =
     std::function<Task<std::unique_ptr<mcp::Client>>(mcp::ServerConfig config, mcp::ClientOptions options)>;
 
+// Asked when a run would wait for a person, who may be at hand: true when something was decided
+// (Journal::give_approval, resolve_call), and the run goes on at once with the same model and servers; else
+// it stays parked.
+using Decide = std::function<Task<bool>(Journal& journal, std::string run)>;
+
 struct RuntimeOptions {
   std::string database_path;  // "" : default_database_path()
   std::string user;           // "" : $TSUKAI_USER, else the login name
   int threads = 0;
   OnEvent on_event;
+  Decide decide;                 // Empty: nobody is at hand.
   ConnectServer connect;         // Empty: mcp::Client::connect. Tests give fakes.
   const Clock* clock = nullptr;  // Null: system_clock().
 };
@@ -51,7 +57,9 @@ Task<RunOutcome> resume_run(std::string run, RuntimeOptions options, OpenModel o
 
 // Begins a new run that shares the first `step` - 1 steps of another, results included, and goes on from
 // there on its own; `say` (may be empty) is added as a message to the model. Nothing of the old run is done
-// again or changed. kInvalidArgument when the old run has no such step; else as resume_run.
+// again or changed, and what it spent does not count against the new run's budget. `step` may be one more
+// than the old run has when there is something to say: then all of it is shared, as in a conversation.
+// kInvalidArgument when the old run has no such step; else as resume_run.
 Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, RuntimeOptions options,
                           OpenModel open_model);
 

@@ -175,6 +175,25 @@ class CurlClient : public HttpClient {
 
 }  // namespace
 
+Result<std::string> resolve_url(const std::string& base, const std::string& reference) {
+  TSUKAI_TRY_VOID(check_url(base));
+  CurlUrl url;
+  curl_url_set(url.handle, CURLUPART_URL, base.c_str(), 0);
+  if (const auto code = curl_url_set(url.handle, CURLUPART_URL, reference.c_str(), 0); code != CURLUE_OK) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("\"{}\" is no URL: {}", reference, curl_url_strerror(code)));
+  }
+  auto whole = url.part(CURLUPART_URL);
+  TSUKAI_TRY_VOID(check_url(whole));
+  return whole;
+}
+
+std::string url_origin(const std::string& text) {
+  CurlUrl url;
+  if (curl_url_set(url.handle, CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) return {};
+  return url.origin();
+}
+
 std::unique_ptr<HttpClient> HttpClient::make(asio::any_io_executor executor) {
   return std::make_unique<CurlClient>(std::move(executor));
 }

@@ -10,9 +10,14 @@
 #include <vector>
 
 #include "base/task.h"
+#include "mcp/authorizer.h"
 #include "mcp/types.h"
 
 namespace tsukai::mcp {
+
+// Which revisions to speak: the modern one (2026-07-28, stateless), a legacy one (opened with `initialize`),
+// or whatever the server understands.
+enum class Era { kAuto, kLegacy, kModern };
 
 // How to reach a server: the members of one entry of an `mcpServers` object.
 struct ServerConfig {
@@ -26,6 +31,11 @@ struct ServerConfig {
   // HTTP
   std::string url;
   std::map<std::string, std::string> headers;
+  JsonValue oauth;          // The object "oauth", ${NAME} expanded; null: none. Read by read_oauth_options().
+  bool legacy_sse = false;  // "type": "sse": the transport of 2024-11-05, two endpoints.
+
+  Era era = Era::kAuto;
+  std::string protocol_version;  // Pinned: spoken without asking first. Empty: found out.
 
   std::chrono::milliseconds start_timeout{10'000};
   std::chrono::milliseconds call_timeout{60'000};       // Without an answer or progress.
@@ -41,8 +51,51 @@ Result<ServerConfig> parse_server_config(std::string name, const Json& entry);
 enum class Direction { kSent, kReceived, kStderr, kJunk };
 using OnMessage = std::function<void(Direction, std::string_view)>;
 
+// What of a server changed.
+enum class Changed { kTools, kResources, kPrompts };
+
+struct LogMessage {
+  std::string level;  // "debug" ... "emergency"
+  std::string logger;
+  JsonValue data;
+};
+
+// A folder that servers may know of.
+struct Root {
+  std::string uri;  // file://...
+  std::string name;
+};
+
+// Answers a question of the server: its params in, its result out. An error is told to the server as a
+// refusal.
+using QuestionHandler = std::function<Task<JsonValue>(JsonValue params)>;
+
+// What is not given is not declared to servers, so they don't ask for it.
 struct ClientOptions {
   OnMessage on_message;
+  std::shared_ptr<Authorizer> authorizer;  // HTTP only.
+
+  // sampling/createMessage: the result is a CreateMessageResult.
+  QuestionHandler on_sampling;
+  bool sampling_tools = false;  // on_sampling understands `tools`.
+  // elicitation/create: the result is {"action": "accept" | "decline" | "cancel", "content": {...}}. What an
+  // accepted form leaves out is filled in from the schema's defaults. `mode` is "form" (or absent) or "url".
+  QuestionHandler on_elicitation;
+  bool elicitation_url = false;  // on_elicitation takes mode "url" as well.
+  std::function<std::vector<Root>()> roots;
+
+  // Runs when the server says that a list has changed. Per kind at most one runs and one more is pending,
+  // however often the server says so.
+  std::function<Task<void>(Changed)> on_changed;
+  std::function<void(const std::string& uri)> on_resource_updated;
+  // Log messages from `log_level` on; without on_log none are asked for.
+  std::function<void(const LogMessage&)> on_log;
+  std::string log_level = "info";
+
+  // What a result promised by outputSchema does not hold: warned about, or an error (kProtocol).
+  bool strict_output = false;
+  // Something the server did wrong that did not stop us, in one sentence.
+  std::function<void(const std::string&)> on_warning;
 };
 
 struct Progress {
@@ -58,9 +111,10 @@ class Client {
  public:
   virtual ~Client() = default;
 
-  // Starts the server and completes the handshake, all within config.start_timeout.
-  // kNotFound: the command does not exist. kTransport: it died (its last stderr lines are in the message).
-  // kTimeout: no answer. kProtocol: not an MCP server.
+  // Starts or reaches the server, finds out its era and completes the handshake, all within
+  // config.start_timeout. kNotFound: the command does not exist. kTransport: it died (its last stderr lines
+  // are in the message) or can't be reached. kTimeout: no answer. kProtocol: not an MCP server. kDenied: it
+  // wants credentials.
   static Task<std::unique_ptr<Client>> connect(ServerConfig config, ClientOptions options);
 
   virtual const ServerConfig& config() const = 0;
@@ -74,6 +128,31 @@ class Client {
   // so), kTimeout, kTransport (it died), kProtocol, kCancelled. `arguments` must be an object.
   virtual Task<ToolResult> call_tool(std::string tool, Json arguments, OnProgress on_progress = {}) = 0;
   virtual Task<void> ping() = 0;
+
+  // What follows answers kUnsupported where a client does not have it, or the server does not offer it.
+  // What the server declared; an object.
+  virtual const Json& capabilities() const;
+  // Resources and templates as the server describes them ({"uri", "name", ...}, {"uriTemplate", ...}),
+  // prompts
+  // ({"name", "arguments", ...}): all pages, cached as long as the server allows.
+  virtual Task<std::vector<JsonValue>> list_resources();
+  virtual Task<std::vector<JsonValue>> list_resource_templates();
+  virtual Task<std::vector<JsonValue>> list_prompts();
+  // The array `contents`. kNotFound.
+  virtual Task<JsonValue> read_resource(std::string uri);
+  // {"description", "messages"}.
+  virtual Task<JsonValue> get_prompt(std::string name, std::map<std::string, std::string> arguments);
+  // Values for one argument of a prompt ({"type": "ref/prompt", "name"}) or of a template ({"type":
+  // "ref/resource", "uri"}). `known`: arguments given already.
+  virtual Task<std::vector<std::string>> complete(JsonValue reference, std::string argument,
+                                                  std::string value,
+                                                  std::map<std::string, std::string> known = {});
+  // on_resource_updated is called from now on, until unsubscribed.
+  virtual Task<void> subscribe(std::string uri);
+  virtual Task<void> unsubscribe(std::string uri);
+  virtual Task<void> set_log_level(std::string level);
+  // The roots have changed.
+  virtual Result<void> announce_roots();
 
   // The last lines the server wrote to stderr, and how many lines of stdout were no protocol messages.
   virtual std::string stderr_tail() const = 0;

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "mcp/client.h"
+#include "mcp/version.h"
 
 namespace tsukai::mcp {
 namespace {
@@ -17,7 +18,10 @@ const std::vector<std::string> kKeys = {"type",
                                         "cwd",
                                         "url",
                                         "headers",
+                                        "oauth",
                                         "trusted",
+                                        "era",
+                                        "protocol_version",
                                         "start_timeout_ms",
                                         "call_timeout_ms",
                                         "call_timeout_max_ms"};
@@ -105,6 +109,15 @@ Result<void> read_member(ServerConfig& config, const std::string& key, const Jso
     TSUKAI_TRY(config.env, text_members(server, key, value));
   } else if (key == "headers") {
     TSUKAI_TRY(config.headers, text_members(server, key, value));
+  } else if (key == "oauth") {
+    if (!value.is_object())
+      return wrong(server, key, fmt::format("must be an object, not {}", value.type_name()));
+    Json whole = value;
+    for (auto& [name, member] : whole.items()) {
+      if (!member.is_string()) continue;
+      TSUKAI_TRY(member, expanded(server, "oauth." + name, member.get<std::string>()));
+    }
+    config.oauth = std::move(whole);
   } else if (key == "trusted") {
     if (!value.is_boolean()) return wrong(server, key, "must be true or false");
     config.trusted = value.get<bool>();
@@ -120,6 +133,19 @@ Result<void> read_member(ServerConfig& config, const std::string& key, const Jso
         std::find(types.begin(), types.end(), value.get<std::string>()) == types.end()) {
       return wrong(server, key, "must be stdio, http, streamable-http or sse");
     }
+    config.legacy_sse = value == "sse";
+  } else if (key == "era") {
+    const auto era = value.is_string() ? value.get<std::string>() : std::string();
+    if (era != "auto" && era != "legacy" && era != "modern")
+      return wrong(server, key, "must be auto, legacy or modern");
+    config.era = era == "auto" ? Era::kAuto : era == "legacy" ? Era::kLegacy : Era::kModern;
+  } else if (key == "protocol_version") {
+    const auto version = value.is_string() ? value.get<std::string>() : std::string();
+    if (version != kModernVersion && !is_legacy(version)) {
+      return wrong(server, key,
+                   fmt::format("must be {} or one of {}", kModernVersion, fmt::join(kLegacyVersions, ", ")));
+    }
+    config.protocol_version = version;
   } else {
     const auto nearest = nearest_name(key, kKeys);
     return wrong(server, key, "is not a known key",
@@ -150,6 +176,11 @@ Result<ServerConfig> parse_server_config(std::string name, const Json& entry) {
   if (!type.empty() && (type == "stdio") == config.command.empty()) {
     return wrong(config.name, "type",
                  fmt::format("is {}, which needs {}", type, type == "stdio" ? "command" : "url"));
+  }
+  if (!config.protocol_version.empty() &&
+      config.era == (config.protocol_version == kModernVersion ? Era::kLegacy : Era::kModern)) {
+    return wrong(config.name, "era",
+                 fmt::format("does not fit protocol_version {}", config.protocol_version));
   }
   if (config.call_timeout_max < config.call_timeout) config.call_timeout_max = config.call_timeout;
   return config;

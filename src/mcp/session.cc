@@ -118,6 +118,13 @@ bool Session::deliver(const Message& message) {
   return true;
 }
 
+void Session::fail_call(std::int64_t id, Error why) {
+  auto it = state_->pending.find(id);
+  if (it == state_->pending.end() || it->second->outcome) return;
+  it->second->outcome = fail(std::move(why));
+  it->second->wake.cancel();
+}
+
 void Session::break_off(Error why) {
   if (!state_->broken) state_->broken = why;
   for (auto& [id, pending] : state_->pending) {

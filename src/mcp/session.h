@@ -44,6 +44,8 @@ class Session {
 
   // Takes a result, an error or a progress notification; gives false for anything else.
   bool deliver(const Message& message);
+  // The call with this id ends with an error: no answer to it will come.
+  void fail_call(std::int64_t id, Error why);
   // Every call in flight, and every later one, ends with this.
   void break_off(Error why);
   const std::optional<Error>& broken() const;

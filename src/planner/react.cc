@@ -163,7 +163,7 @@ NoteKind note_kind_named(std::string_view name) {
 Next next_step(const Situation& s) {
   if (s.turns.empty()) return ask(s);
   const Turn& turn = s.turns.back();
-  if (turn.calls.empty()) return after_text(s);
+  if (turn.calls.empty()) return s.said.empty() ? after_text(s) : ask(s);
 
   const bool settled =
       std::all_of(turn.calls.begin(), turn.calls.end(), [](const auto& call) { return call.settled; });

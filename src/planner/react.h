@@ -64,6 +64,7 @@ struct Situation {
   bool tool_choice_first_only = false;
   bool has_tools = true;
   std::string answer_faults;
+  std::string said;  // By a person since the newest turn: the model has to hear it before anything ends.
 };
 
 // Ask the model for a turn. `note_text` (may be empty) is appended to the conversation first, as a user

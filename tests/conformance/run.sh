@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs the official MCP conformance suite against this project's test programs. Needs npm; fetches the suite once.
-#   tests/conformance/run.sh [BUILD_FOLDER]     (default build/dev)
+#   tests/conformance/run.sh [BUILD_FOLDER] [server|client]     (default build/dev, both)
 # Exit status 0: every required scenario passed, 3: the suite could not be fetched, else the suite's own.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:-build/dev}
+sides=${2:-server client}
 suite=${TSUKAI_CONFORMANCE:-$build/conformance}
 if [ ! -x "$suite/node_modules/.bin/conformance" ]; then
   mkdir -p "$suite"
@@ -13,14 +14,26 @@ if [ ! -x "$suite/node_modules/.bin/conformance" ]; then
     exit 3
   }
 fi
-exec 3< <("$build/bin/everything_server")
-server=$!
-trap 'kill $server 2>/dev/null' EXIT
-read -r port <&3
+conformance() {
+  "$suite/node_modules/.bin/node" "$suite/node_modules/@modelcontextprotocol/conformance/dist/index.js" "$@"
+}
 status=0
-for revision in 2025-11-25 2026-07-28; do
-  echo "== server $revision"
-  "$suite/node_modules/.bin/node" "$suite/node_modules/@modelcontextprotocol/conformance/dist/index.js" server \
-    --url "http://localhost:$port/mcp" --requirements "$revision" -o "$build/conformance-results/$revision" || status=$?
+for side in $sides; do
+  if [ "$side" = server ]; then
+    exec 3< <("$build/bin/everything_server")
+    server=$!
+    trap 'kill $server 2>/dev/null' EXIT
+    read -r port <&3
+  fi
+  for revision in 2025-11-25 2026-07-28; do
+    echo "== $side $revision"
+    if [ "$side" = server ]; then
+      conformance server --url "http://localhost:$port/mcp" --requirements "$revision" \
+        -o "$build/conformance-results/$side-$revision" || status=$?
+    else
+      conformance client --command "$(realpath "$build")/bin/everything_client" --requirements "$revision" \
+        -o "$build/conformance-results/$side-$revision" || status=$?
+    fi
+  done
 done
 exit $status

@@ -51,6 +51,24 @@ TEST_SUITE("mcp/server_config") {
           "export TSUKAI_TEST_MISSING=... before starting");
   }
 
+  TEST_CASE("era, revision and the old transport can be told; what contradicts itself is refused") {
+    auto config = parse_server_config(
+        "s", Json::parse(R"({"url": "http://x/sse", "type": "sse", "protocol_version": "2024-11-05",
+        "oauth": {"client_id": "${TSUKAI_TEST_ID:-me}", "redirect_port": 8000}})"));
+    REQUIRE(config.has_value());
+    CHECK(config->legacy_sse);
+    CHECK(config->protocol_version == "2024-11-05");
+    CHECK((*config->oauth)["client_id"] == "me");
+    CHECK((*config->oauth)["redirect_port"] == 8000);
+    CHECK(parse_server_config("s", Json::parse(R"({"command": "x", "era": "modern"})"))->era == Era::kModern);
+    CHECK(refusal(R"({"command": "x", "era": "new"})") ==
+          "server maps: \"era\" must be auto, legacy or modern");
+    CHECK(refusal(R"({"command": "x", "protocol_version": "2019-01-01"})").find("2026-07-28") !=
+          std::string::npos);
+    CHECK(refusal(R"({"command": "x", "era": "legacy", "protocol_version": "2026-07-28"})")
+              .find("does not fit protocol_version 2026-07-28") != std::string::npos);
+  }
+
   TEST_CASE("mistakes are named with their key and what was probably meant") {
     CHECK(refusal(R"({"comand": "x"})") ==
           "server maps: \"comand\" is not a known key; did you mean command?");

@@ -122,7 +122,7 @@ TEST_SUITE("mcp/stdio_client") {
     REQUIRE_FALSE(outcome.result);
     CHECK(outcome.result.error().code() == Code::kTimeout);
     CHECK(progress == "half");
-    CHECK(has(outcome.stderr_tail, "cancelled 2"));
+    CHECK(has(outcome.stderr_tail, "cancelled 3"));
   }
 
   TEST_CASE("a server that dies in the middle of a call is told with its last words") {
@@ -240,6 +240,6 @@ TEST_SUITE("mcp/stdio_client") {
         co_return directions;
       }
     };
-    CHECK(await(Trace::run(server.config)).value() == "sjjjrs");
+    CHECK(await(Trace::run(server.config)).value() == "sjjjrsrs");
   }
 }

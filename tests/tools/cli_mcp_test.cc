@@ -128,7 +128,7 @@ TEST_SUITE("tools/tsukai/mcp") {
 
   TEST_CASE("--trace writes every message as JSON Lines") {
     const Home home;
-    CHECK(with_toy(home, {"mcp", "ping", "--trace", home / "trace.jsonl"}).exit == 0);
+    CHECK(with_toy(home, {"mcp", "ping", "--era", "legacy", "--trace", home / "trace.jsonl"}).exit == 0);
     std::vector<std::string> methods;
     for (const std::string& line : split(read_file(home / "trace.jsonl"), '\n')) {
       if (line.empty()) continue;

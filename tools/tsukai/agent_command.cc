@@ -6,6 +6,7 @@
 
 #include "agent/agent_file.h"
 #include "base/text.h"
+#include "tools/tsukai/run_command.h"
 
 namespace tsukai::cli {
 namespace {
@@ -15,10 +16,50 @@ std::string budget_text(const agent::Budget& budget) {
                      grouped(budget.tool_calls), grouped(budget.tokens), grouped(budget.seconds));
 }
 
+std::string_view type_name(agent::Parameter::Type type) {
+  switch (type) {
+    case agent::Parameter::Type::kString:
+      return "string";
+    case agent::Parameter::Type::kInteger:
+      return "integer";
+    case agent::Parameter::Type::kNumber:
+      return "number";
+    case agent::Parameter::Type::kBoolean:
+      return "boolean";
+  }
+  return "string";
+}
+
+Json params_json(const std::vector<agent::Parameter>& params) {
+  Json list = Json::array();
+  for (const agent::Parameter& param : params) {
+    Json one = {{"name", param.name}, {"type", std::string(type_name(param.type))}};
+    if (!param.description.empty()) one["description"] = param.description;
+    if (!param.otherwise.is_null()) one["default"] = *param.otherwise;
+    if (!param.choices.is_null()) one["enum"] = *param.choices;
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
+// "city (string), days (integer, 2)"
+std::string params_text(const std::vector<agent::Parameter>& params) {
+  std::string text;
+  for (const agent::Parameter& param : params) {
+    const std::string otherwise = param.otherwise.is_null() ? "" : ", " + param.otherwise.print();
+    text +=
+        fmt::format("{}{} ({}{})", text.empty() ? "" : ", ", param.name, type_name(param.type), otherwise);
+  }
+  return text;
+}
+
 }  // namespace
 
-int agent_check_command(Output& output, const std::string& path) {
-  auto file = agent::load_agent_file(path);
+int agent_check_command(Output& output, const std::string& path, const std::vector<std::string>& params) {
+  auto options = agent_options(params);
+  if (!options) return output.fail(options.error());
+  options->params_required = false;
+  auto file = agent::load_agent_file(path, *options);
   if (!file) {
     const int exit = static_cast<int>(exit_code(file.error().code()));
     if (file.error().code() != Code::kInvalidArgument) return output.fail(file.error());
@@ -38,6 +79,7 @@ int agent_check_command(Output& output, const std::string& path) {
                      {"model", file->model},
                      {"servers", servers},
                      {"memory_scope", file->memory_scope},
+                     {"params", params_json(file->params)},
                      {"policy_rules", file->policy.size()},
                      {"budget",
                       {{"steps", file->budget.steps},
@@ -53,6 +95,7 @@ int agent_check_command(Output& output, const std::string& path) {
   table.add({"model", file->model});
   table.add({"servers", servers.empty() ? "none" : fmt::format("{}", fmt::join(servers, ", "))});
   if (!file->tools.empty()) table.add({"tools", fmt::format("{}", fmt::join(file->tools, ", "))});
+  if (!file->params.empty()) table.add({"params", params_text(file->params)});
   table.add({"memory", file->memory_recall == 0 ? "off"
                                                 : fmt::format("recalls {} of {}", file->memory_recall,
                                                               fmt::join(file->memory_scope, ", "))});

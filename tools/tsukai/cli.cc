@@ -3,25 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
-#include "tools/tsukai/agent_command.h"
+#include "tools/tsukai/cli_parts.h"
 #include "tools/tsukai/doctor_command.h"
 #include "tools/tsukai/interrupt.h"
-#include "tools/tsukai/mcp_command.h"
 #include "tools/tsukai/memory_command.h"
 #include "tools/tsukai/model_command.h"
 #include "tools/tsukai/output.h"
-#include "tools/tsukai/run_command.h"
-#include "tools/tsukai/runs_command.h"
 #include "tools/tsukai/usage_text.h"
 
 namespace tsukai::cli {
@@ -39,180 +32,14 @@ constexpr const char* kExitCodes = R"(Exit codes:
 Example:
   tsukai run examples/day-out.yaml "Find an Old Gate coffee shop.")";
 
-constexpr double kTimeoutMax_s = 7 * 24 * 3600;
-
-// CLI11's own checks print their bounds as raw doubles.
-CLI::Validator number(double least, double most) {
-  const auto check = [least, most](const std::string& text) {
-    double value = 0;
-    if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return std::string();
-    return fmt::format("takes a number from {} to {}, not \"{}\"", least, most, text);
-  };
-  return CLI::Validator(check, "", "number");
-}
-CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
-  const auto check = [least, most](const std::string& text) {
-    std::int64_t value = 0;
-    if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return std::string();
-    return fmt::format("takes a whole number from {} to {}, not \"{}\"", grouped(least), grouped(most), text);
-  };
-  return CLI::Validator(check, "", "whole number");
-}
-
-// Help without CLI11's type and exclusion marks; a command may say itself how it is used.
-class HelpFormatter : public CLI::Formatter {
- public:
-  void set_usage(const CLI::App* command, std::string usage) { usages_[command] = std::move(usage); }
-
- protected:
-  std::string make_usage(const CLI::App* app, std::string name) const override {
-    const auto own = usages_.find(app);
-    if (own != usages_.end()) return fmt::format("Usage: {} {} [FLAGS]\n", name, own->second);
-    std::string usage = "Usage: " + name;
-    for (const CLI::Option* option : app->get_options()) {
-      if (option->get_positional()) usage += " " + option->get_name(true);
-    }
-    return usage + (has_commands(app) ? " COMMAND\n" : " [FLAGS]\n");
-  }
-  std::string make_option_opts(const CLI::Option* option) const override {
-    return option->get_option_text().empty() ? "" : " " + option->get_option_text();
-  }
-
- private:
-  static bool has_commands(const CLI::App* app) {
-    return !app->get_subcommands([](const CLI::App*) { return true; }).empty();
-  }
-  std::map<const CLI::App*, std::string> usages_;
-};
-
-// What the flags and arguments are bound to, and the command that was chosen.
-struct CommandLine {
-  bool json = false, quiet = false;
-  RunArguments run;
-  std::string run_first, run_second;
-  std::string agent_path;
-  McpArguments mcp;
-  std::vector<std::string>
-      mcp_words;  // SERVER TOOL VALUES...; without SERVER where a command stands behind --
+// What the flags and arguments are bound to, but for those of runs (cli_runs.cc).
+struct CommandLine : ParsedCommand {
   GenerateArguments generate;
   std::string model, text;
   bool control = false;
-  RunsArguments runs;
   MemoryArguments memory;
   std::string doctor_database;
-  std::function<int(Output&)> command;
-  // What `app` does when it is the one that was typed.
-  void on(CLI::App* app, std::function<int(Output&)> does) {
-    app->callback([this, does = std::move(does)] { command = does; });
-  }
-  std::shared_ptr<HelpFormatter> help = std::make_shared<HelpFormatter>();
 };
-
-CLI::App* add_command(CLI::App* parent, const std::string& name, const std::string& about,
-                      const std::string& example) {
-  CLI::App* command = parent->add_subcommand(name, about);
-  command->footer("Example:\n  " + example);
-  return command;
-}
-
-void add_output_flags(CLI::App* command, CommandLine& line) {
-  command->add_flag("--json", line.json, "The result, or the error, as JSON on standard output");
-  command->add_flag("-q,--quiet", line.quiet, "The result alone: no headings, notes or progress");
-}
-void add_database_flag(CLI::App* command, std::string& database) {
-  command
-      ->add_option("--db", database,
-                   "The database of runs and memory (default: ~/.local/share/tsukai/tsukai.db)")
-      ->option_text("FILE");
-}
-CLI::Option* add_timeout_flag(CLI::App* command, double& timeout_s, const std::string& about) {
-  return command->add_option("--timeout", timeout_s, about)
-      ->option_text("SECONDS")
-      ->check(number(0.001, kTimeoutMax_s));
-}
-void add_threads_flag(CLI::App* command, int& threads) {
-  command->add_option("--threads", threads, "Threads of the model (default: one a core)")
-      ->option_text("N")
-      ->check(whole_number(1, 1024));
-}
-
-Error wrong_use(const std::string& path, const std::string& what, const std::string& remedy) {
-  return Error(Code::kInvalidArgument, path + ": " + what, remedy);
-}
-
-int run_with_words(Output& output, CommandLine& line) {
-  const bool two = !line.run_second.empty();
-  const std::string& first = line.run_first;
-  const bool is_file = first.ends_with(".yaml") || first.ends_with(".yml");
-  if (two || is_file) line.run.agent = first;
-  line.run.task = two ? line.run_second : is_file ? std::string() : first;
-  if (trimmed(line.run.task).empty()) {
-    return output.fail(
-        wrong_use("tsukai run", "the task is missing",
-                  fmt::format("write tsukai run {}\"what to do\"", is_file ? first + " " : "")));
-  }
-  return run_command(output, line.run);
-}
-
-void add_run(CLI::App& app, CommandLine& line) {
-  CLI::App* run =
-      add_command(&app, "run", "Run a task; the answer on standard output, the steps on standard error",
-                  "tsukai run examples/day-out.yaml \"Find an Old Gate coffee shop.\"");
-  line.help->set_usage(run, "[AGENT.yaml] TASK");
-  run->add_option("AGENT.yaml", line.run_first, "An agent file; may be left out");
-  run->add_option("TASK", line.run_second, "What to do, in quotation marks");
-  run->add_option("-m,--model", line.run.model,
-                  "The model: a .gguf file or smollm2 (overrides the agent file's)")
-      ->option_text("MODEL");
-  run->add_option("--config", line.run.config, "Also use the servers of this mcpServers file")
-      ->option_text("FILE");
-  run->add_option("--user", line.run.user,
-                  "Whose memory is used (default: $TSUKAI_USER, else the login name)")
-      ->option_text("NAME");
-  add_threads_flag(run, line.run.threads);
-  add_timeout_flag(run, line.run.timeout_s, "Stop the run after so long");
-  add_database_flag(run, line.run.database);
-  add_output_flags(run, line);
-  line.on(run, [&line](Output& output) { return run_with_words(output, line); });
-}
-
-void add_agent(CLI::App& app, CommandLine& line) {
-  CLI::App* agent =
-      add_command(&app, "agent", "Work on agent files", "tsukai agent check examples/day-out.yaml");
-  agent->require_subcommand(1);
-  CLI::App* check = add_command(agent, "check", "Every mistake in an agent file, with line and remedy",
-                                "tsukai agent check examples/day-out.yaml");
-  check->add_option("AGENT", line.agent_path, "An agent file (.yaml)")->required();
-  add_output_flags(check, line);
-  line.on(check, [&line](Output& output) { return agent_check_command(output, line.agent_path); });
-}
-
-void add_runs(CLI::App& app, CommandLine& line) {
-  CLI::App* runs = add_command(&app, "runs", "Look at earlier runs", "tsukai runs show last");
-  runs->require_subcommand(1);
-  const auto add_run_argument = [&line](CLI::App* command) {
-    command->add_option("RUN", line.runs.run, "A run's id, the beginning of one, or last")->required();
-  };
-  CLI::App* list = add_command(runs, "list", "The newest runs", "tsukai runs list --state failed");
-  list->add_option("--state", line.runs.state,
-                   "Only running, done, failed, stopped, waiting or cancelled ones")
-      ->option_text("STATE");
-  list->add_option("-n,--count", line.runs.count, "How many (default: 20)")
-      ->option_text("N")
-      ->check(whole_number(1, 1'000'000));
-  line.on(list, [&line](Output& output) { return runs_list_command(output, line.runs); });
-  CLI::App* show = add_command(runs, "show", "What a run did, step by step", "tsukai runs show last");
-  add_run_argument(show);
-  show->add_flag("--prompts", line.runs.prompts, "The prompt of each model call, rebuilt from the journal");
-  line.on(show, [&line](Output& output) { return runs_show_command(output, line.runs); });
-  CLI::App* verify = add_command(runs, "verify", "Check a run's chain of hashes", "tsukai runs verify last");
-  add_run_argument(verify);
-  line.on(verify, [&line](Output& output) { return runs_verify_command(output, line.runs); });
-  for (CLI::App* command : {list, show, verify}) {
-    add_database_flag(command, line.runs.database);
-    add_output_flags(command, line);
-  }
-}
 
 void add_memory(CLI::App& app, CommandLine& line) {
   CLI::App* memory =
@@ -242,98 +69,6 @@ void add_memory(CLI::App& app, CommandLine& line) {
   for (CLI::App* command : {list, search, show}) {
     add_database_flag(command, line.memory.database);
     add_output_flags(command, line);
-  }
-}
-
-// Takes SERVER off the words, unless a command line behind -- says it.
-bool take_server(CommandLine& line) {
-  if (!line.mcp.server.command.empty()) return true;
-  if (line.mcp_words.empty()) return false;
-  line.mcp.server.name = line.mcp_words.front();
-  line.mcp_words.erase(line.mcp_words.begin());
-  return true;
-}
-
-int mcp_with_words(Output& output, CommandLine& line, const std::string& path, bool calls,
-                   int (*command)(Output&, const McpArguments&)) {
-  if (!take_server(line)) {
-    return output.fail(
-        wrong_use(path, "the server is missing", "name one, or put its command line behind --"));
-  }
-  if (calls) {
-    if (line.mcp_words.empty()) {
-      return output.fail(wrong_use(path, "the tool is missing", "tsukai mcp tools lists what a server has"));
-    }
-    line.mcp.tool = line.mcp_words.front();
-    line.mcp.values.assign(line.mcp_words.begin() + 1, line.mcp_words.end());
-  } else if (!line.mcp_words.empty()) {
-    return output.fail(
-        wrong_use(path, fmt::format("takes no further argument \"{}\"", line.mcp_words.front()),
-                  line.mcp.server.command.empty() ? "see " + path + " --help"
-                                                  : "the command line behind -- says the server already"));
-  }
-  return command(output, line.mcp);
-}
-
-constexpr const char* kServerUsage = "SERVER (or no SERVER, and -- COMMAND...)";
-constexpr const char* kServerAbout =
-    "A name in .mcp.json, --config or --agent; or none, and a command line behind --";
-constexpr int kWordsMax = 256;
-
-void add_mcp(CLI::App& app, CommandLine& line) {
-  CLI::App* mcp =
-      add_command(&app, "mcp", "Any MCP server, from the command line", "tsukai mcp tools -- tsukai-maps");
-  mcp->require_subcommand(1);
-  const auto add_files = [&line](CLI::App* command) {
-    CLI::Option* config =
-        command->add_option("--config", line.mcp.server.config, "An mcpServers file (default: .mcp.json)");
-    config->option_text("FILE");
-    command->add_option("--agent", line.mcp.server.agent, "Take the servers of an agent file")
-        ->option_text("FILE")
-        ->excludes(config);
-    add_output_flags(command, line);
-  };
-  const auto add_connection = [&line](CLI::App* command) {
-    command
-        ->add_option("--env", line.mcp.server.environment, "For a command line behind --: one more variable")
-        ->option_text("NAME=VALUE")
-        ->allow_extra_args(false);
-    add_timeout_flag(command, line.mcp.server.timeout_s, "For starting the server, and for each call");
-    command->add_option("--trace", line.mcp.trace, "Write every message as JSON Lines (-: standard error)")
-        ->option_text("FILE");
-  };
-  CLI::App* list =
-      add_command(mcp, "list", "The servers of a file", "tsukai mcp list --agent examples/day-out.yaml");
-  add_files(list);
-  line.on(list, [&line](Output& output) { return mcp_list_command(output, line.mcp); });
-
-  CLI::App* tools = add_command(mcp, "tools", "The tools of a server", "tsukai mcp tools -- tsukai-maps");
-  line.help->set_usage(tools, kServerUsage);
-  tools->add_option("SERVER", line.mcp_words, kServerAbout)->expected(0, kWordsMax);
-  line.on(tools, [&line](Output& output) {
-    return mcp_with_words(output, line, "tsukai mcp tools", false, mcp_tools_command);
-  });
-  CLI::App* call =
-      add_command(mcp, "call", "Call a tool",
-                  "tsukai mcp call maps maps_geo address=\"Old Gate\" --agent examples/day-out.yaml\n"
-                  "  tsukai mcp call maps_geo '{\"address\": \"Old Gate\"}' -- tsukai-maps");
-  line.help->set_usage(
-      call, "SERVER TOOL ['{JSON}' | KEY=VALUE... | KEY:=JSON...] (or no SERVER, and -- COMMAND...)");
-  call->add_option("SERVER", line.mcp_words, std::string(kServerAbout) + "; then the tool and its arguments")
-      ->expected(0, kWordsMax);
-  line.on(call, [&line](Output& output) {
-    return mcp_with_words(output, line, "tsukai mcp call", true, mcp_call_command);
-  });
-  CLI::App* ping =
-      add_command(mcp, "ping", "Does a server answer, and how fast", "tsukai mcp ping -- tsukai-maps");
-  line.help->set_usage(ping, kServerUsage);
-  ping->add_option("SERVER", line.mcp_words, kServerAbout)->expected(0, kWordsMax);
-  line.on(ping, [&line](Output& output) {
-    return mcp_with_words(output, line, "tsukai mcp ping", false, mcp_ping_command);
-  });
-  for (CLI::App* command : {tools, call, ping}) {
-    add_files(command);
-    add_connection(command);
   }
 }
 
@@ -458,7 +193,7 @@ int run_command_line(int argc, char** argv) {
   if (!words.empty() && words.front() == "mcp") {
     const auto dashes = std::find(words.begin(), words.end(), "--");
     if (dashes != words.end()) {
-      line.mcp.server.command.assign(dashes + 1, words.end());
+      line.behind_dashes.assign(dashes + 1, words.end());
       words.erase(dashes, words.end());
     }
   }

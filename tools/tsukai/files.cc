@@ -35,4 +35,21 @@ Result<std::string> read_text_file(const std::string& path) {
   return text;
 }
 
+Result<void> write_text_file(const std::string& path, std::string_view text) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  int failure = file < 0 ? errno : 0;
+  while (failure == 0 && !text.empty()) {
+    const ssize_t count = ::write(file, text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      failure = errno;
+    } else {
+      text.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+  if (file >= 0 && ::close(file) != 0 && failure == 0) failure = errno;
+  if (failure != 0) return fail(Code::kInvalidArgument, path + ": " + std::strerror(failure));
+  return {};
+}
+
 }  // namespace tsukai::cli

@@ -2,24 +2,30 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "agent/agent_file.h"
+#include "tools/tsukai/follow.h"
 #include "tools/tsukai/output.h"
 
 namespace tsukai::cli {
 
 struct RunArguments {
+  FollowArguments follow;
   std::string agent;  // An agent file; empty: none.
   std::string task;
-  std::string model;     // Overrides the agent file's.
-  std::string database;  // Empty: the default.
-  std::string user;
-  std::string config;  // An mcpServers file, for runs without an agent file.
-  int threads = 0;
-  double timeout_s = 0;  // 0: the agent file's budget alone.
+  std::string model;                // Overrides the agent file's.
+  std::string config;               // An mcpServers file whose servers are added.
+  std::vector<std::string> params;  // NAME=VALUE
 };
 
-// 0 done, 1 the task failed, 2 the arguments are wrong, 3 a component is, 4 stopped by budget, policy or
-// --timeout, 5 waiting for a person, 130 interrupted.
+// What this program honours of agent files, and the values given with -p. kInvalidArgument: not NAME=VALUE.
+Result<agent::AgentFileOptions> agent_options(const std::vector<std::string>& params);
+
+// The agent that is meant, its model resolved.
+Result<agent::AgentFile> agent_of(const RunArguments& arguments);
+
+// Exit codes as of follow().
 int run_command(Output& output, const RunArguments& arguments);
 
 }  // namespace tsukai::cli

@@ -30,14 +30,16 @@ void RunView::show(const agent::Event& event) {
   }
   if (event.type != "text") end_text();
   if (event.type == "run_started") {
+    const auto resumed = integer_at(data, "resumed_at_step");
+    if (resumed > 0 && shown_) return;  // The same run, after a person decided.
+    shown_ = true;
     const Json* model = find(data, "model");
     std::string description = model == nullptr ? std::string() : string_at(*model, "name");
     if (model != nullptr && !string_at(*model, "quantisation").empty()) {
       description += " " + string_at(*model, "quantisation");
     }
-    output_.note(
-        printable(fmt::format("{} · {} · run {}", output_.paint_note(Style::kPlain, string_at(data, "agent")),
-                              description, run_id_)));
+    output_.note(printable(fmt::format("{} · {} · run {}{}", string_at(data, "agent"), description, run_id_,
+                                       resumed > 0 ? fmt::format(" · from step {}", resumed) : "")));
   } else if (event.type == "server_started") {
     output_.note(output_.paint_note(
         Style::kDim, printable(fmt::format("{} is up: {}", string_at(data, "server"),

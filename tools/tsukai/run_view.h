@@ -33,6 +33,7 @@ class RunView {
 
   Output& output_;
   std::string run_id_;
+  bool shown_ = false;      // The run's first line.
   int calls_ = 0;           // Of this step.
   std::string text_;        // Of this step, as the model gave it.
   bool must_call_ = false;  // The model has no choice but to call a tool in this step.

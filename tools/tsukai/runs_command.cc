@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "tools/tsukai/store.h"
 #include "tools/tsukai/timeline.h"
+#include "tools/tsukai/waiting.h"
 
 namespace tsukai::cli {
 namespace {
@@ -28,19 +29,6 @@ Result<std::optional<agent::RunState>> state_of(const std::string& text) {
   return fail(Code::kInvalidArgument, fmt::format("--state {}: no such state", text),
               nearest.empty() ? fmt::format("one of {}", fmt::join(names, ", "))
                               : fmt::format("did you mean {}?", nearest));
-}
-
-// The store and the run that are meant.
-struct Opened {
-  Store store;
-  agent::RunSummary run;
-};
-Result<Opened> open_run(const RunsArguments& arguments) {
-  TSUKAI_TRY(auto store, open_store(arguments.database));
-  if (!store) return fail(nothing_stored("run"));
-  Opened opened{*std::move(store), {}};
-  TSUKAI_TRY(opened.run, opened.store.journal->find(arguments.run));
-  return opened;
 }
 
 Style style_of(agent::RunState state) {
@@ -71,12 +59,32 @@ void show_prompts(Output& output, const std::vector<agent::RebuiltPrompt>& promp
   }
 }
 
+// What a waiting run waits for, in a line.
+std::string waits_for(agent::Journal& journal, const std::string& run) {
+  const auto calls = waiting_calls(journal, run);
+  if (!calls) return {};
+  std::string text;
+  for (const WaitingCall& call : *calls) {
+    text += fmt::format("{}{} {} {}", text.empty() ? "" : "; ", call.unknown ? "resolve" : "approve",
+                        call.step_key, call_text(call));
+  }
+  return text;
+}
+
 }  // namespace
+
+Result<OpenedRun> open_run(const RunsArguments& arguments) {
+  TSUKAI_TRY(auto store, open_store(arguments.follow.database));
+  if (!store) return fail(nothing_stored("run"));
+  OpenedRun opened{*std::move(store), {}};
+  TSUKAI_TRY(opened.run, opened.store.journal->find(arguments.run));
+  return opened;
+}
 
 int runs_list_command(Output& output, const RunsArguments& arguments) {
   auto state = state_of(arguments.state);
   if (!state) return output.fail(state.error());
-  auto store = open_store(arguments.database);
+  auto store = open_store(arguments.follow.database);
   if (!store) return output.fail(store.error());
   std::vector<agent::RunSummary> runs;
   if (*store) {
@@ -86,21 +94,31 @@ int runs_list_command(Output& output, const RunsArguments& arguments) {
   }
   if (output.json()) {
     Json list = Json::array();
-    for (const agent::RunSummary& run : runs) list.push_back(summary_json(run));
+    for (const agent::RunSummary& run : runs) {
+      Json summary = summary_json(run);
+      if (run.state == agent::RunState::kWaiting)
+        summary["waits_for"] = waits_for(*(*store)->journal, run.id);
+      list.push_back(std::move(summary));
+    }
     output.document({{"runs", std::move(list)}});
     return 0;
   }
-  Table table({{"RUN"},
-               {"STATE"},
-               {"WHEN"},
-               {"TOOK", Align::kRight},
-               {"AGENT", Align::kLeft, true},
-               {"TASK", Align::kLeft, true}});
+  const bool waiting = *state == agent::RunState::kWaiting;
+  std::vector<Column> columns = {{"RUN"}, {"STATE"}, {"WHEN"}};
+  if (!waiting) columns.push_back({"TOOK", Align::kRight});
+  columns.push_back({"AGENT", Align::kLeft, true});
+  columns.push_back({"TASK", Align::kLeft, true});
+  if (waiting) columns.push_back({"WAITS FOR", Align::kLeft, true});
+  Table table(std::move(columns));
   const std::int64_t now_ms = system_clock().wall_ms();
   for (const agent::RunSummary& run : runs) {
     if (output.quiet()) output.line(run.id);
-    table.add({run.id, std::string(name(run.state)), ago_text(run.started_ms, now_ms),
-               run.ended_ms > 0 ? duration_text(run.ended_ms - run.started_ms) : "", run.agent, run.task});
+    std::vector<std::string> cells = {run.id, std::string(name(run.state)), ago_text(run.started_ms, now_ms)};
+    if (!waiting) cells.push_back(run.ended_ms > 0 ? duration_text(run.ended_ms - run.started_ms) : "");
+    cells.push_back(run.agent);
+    cells.push_back(run.task);
+    if (waiting) cells.push_back(waits_for(*(*store)->journal, run.id));
+    table.add(std::move(cells));
   }
   if (output.quiet()) return 0;
   if (table.empty()) {
@@ -148,6 +166,7 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
   }
   output.table(table);
   if (output.quiet()) return 0;
+  if (run.state == agent::RunState::kWaiting) show_waiting(output, arguments.follow.database, run.id);
   if (run.totals->is_object() && !run.totals->empty()) {
     output.line("");
     output.line(output.paint(Style::kDim, totals_text(*run.totals)));

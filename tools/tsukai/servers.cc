@@ -1,6 +1,7 @@
 #include "tools/tsukai/servers.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +10,7 @@
 
 #include "agent/agent_file.h"
 #include "base/text.h"
+#include "mcp/version.h"
 #include "tools/tsukai/files.h"
 
 namespace tsukai::cli {
@@ -29,6 +31,41 @@ Result<mcp::ServerConfig> server_of_command(const ServerChoice& choice) {
     config.env[entry.substr(0, equals)] = entry.substr(equals + 1);
   }
   return config;
+}
+
+bool is_url(const std::string& text) { return text.starts_with("http://") || text.starts_with("https://"); }
+
+// What the command line says of one server, on top of what its file says.
+Result<void> adjust(mcp::ServerConfig& config, const ServerChoice& choice) {
+  if (choice.timeout_s > 0) {
+    const std::chrono::milliseconds timeout(static_cast<std::int64_t>(choice.timeout_s * 1000));
+    config.start_timeout = timeout;
+    config.call_timeout = timeout;
+  }
+  for (const std::string& header : choice.headers) {
+    const auto colon = header.find(':');
+    if (colon == std::string::npos || colon == 0)
+      return fail(Code::kInvalidArgument, fmt::format("--header {}: not NAME:VALUE", header));
+    if (config.url.empty())
+      return fail(Code::kInvalidArgument, fmt::format("--header {}: {} has no URL", header, config.name));
+    config.headers[header.substr(0, colon)] = std::string(trimmed(header.substr(colon + 1)));
+  }
+  if (choice.era.empty()) return {};
+  if (choice.era == mcp::kModernVersion || mcp::is_legacy(choice.era)) {
+    config.protocol_version = choice.era;
+    config.era = choice.era == mcp::kModernVersion ? mcp::Era::kModern : mcp::Era::kLegacy;
+    return {};
+  }
+  if (choice.era != "auto" && choice.era != "legacy" && choice.era != "modern") {
+    return fail(Code::kInvalidArgument, fmt::format("--era {}: no such era", choice.era),
+                fmt::format("write auto, legacy, modern, {} or {}", fmt::join(mcp::kLegacyVersions, ", "),
+                            mcp::kModernVersion));
+  }
+  config.protocol_version.clear();
+  config.era = choice.era == "auto"     ? mcp::Era::kAuto
+               : choice.era == "legacy" ? mcp::Era::kLegacy
+                                        : mcp::Era::kModern;
+  return {};
 }
 
 }  // namespace
@@ -70,15 +107,18 @@ Result<std::vector<mcp::ServerConfig>> servers_of(const ServerChoice& choice) {
 }
 
 Result<mcp::ServerConfig> find_server(const ServerChoice& choice) {
+  if (choice.command.empty() && is_url(choice.name)) {
+    mcp::ServerConfig config;
+    config.name = choice.name;
+    config.url = choice.name;
+    TSUKAI_TRY_VOID(adjust(config, choice));
+    return config;
+  }
   TSUKAI_TRY(auto servers, servers_of(choice));
   std::vector<std::string> names;
   for (mcp::ServerConfig& server : servers) {
     if (server.name == choice.name || !choice.command.empty()) {
-      if (choice.timeout_s > 0) {
-        const std::chrono::milliseconds timeout(static_cast<std::int64_t>(choice.timeout_s * 1000));
-        server.start_timeout = timeout;
-        server.call_timeout = timeout;
-      }
+      TSUKAI_TRY_VOID(adjust(server, choice));
       return std::move(server);
     }
     names.push_back(server.name);

@@ -9,11 +9,13 @@
 namespace tsukai::cli {
 
 struct ServerChoice {
-  std::string name;                  // One of the file's servers,
+  std::string name;                  // A URL; or one of the file's servers,
   std::string config;                // an mcpServers file; empty: .mcp.json of this folder,
   std::string agent;                 // or an agent file;
   std::vector<std::string> command;  // or a command line of its own (behind --), which needs none of these.
   std::vector<std::string> environment;  // NAME=VALUE, for that command.
+  std::vector<std::string> headers;      // NAME:VALUE, for a URL.
+  std::string era;                       // auto, legacy, modern, or a revision; empty: as configured.
   double timeout_s = 0;                  // For starting and for each call; 0: as configured.
 };
 

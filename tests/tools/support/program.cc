@@ -79,6 +79,11 @@ Program::~Program() {
 
 void Program::send_signal(int signal) { ::kill(pid_, signal); }
 
+void Program::type(std::string_view text) {
+  if (::write(out_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    throw std::runtime_error("typing");
+}
+
 Finished Program::finish() {
   Finished finished;
   const auto deadline = std::chrono::steady_clock::now() + kProgramSecondsMax;

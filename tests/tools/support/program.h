@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/scratch_dir.h"
@@ -42,6 +43,8 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   void send_signal(int signal);
+  // What a person types, on a terminal; it is read when the program asks.
+  void type(std::string_view text);
   // Reads both streams to their end and reaps it; kills it after kProgramSecondsMax.
   Finished finish();
   pid_t pid() const { return pid_; }

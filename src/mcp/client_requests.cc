@@ -1,0 +1,160 @@
+// Requests of a client: _meta, rounds of questions, pages, the cache.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "mcp/client_core.h"
+#include "mcp/version.h"
+#include "mcp/wire.h"
+
+namespace tsukai::mcp {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+// Only these may be answered with questions.
+bool may_ask(const std::string& method) {
+  return method == "tools/call" || method == "prompts/get" || method == "resources/read";
+}
+
+}  // namespace
+
+Error ClientCore::from_peer(const std::string& what, const RpcError& error) const {
+  Code code = Code::kProtocol;
+  if (error.code == kMethodNotFound) code = Code::kUnsupported;
+  if (error.code == kInvalidParams) code = Code::kInvalidArgument;
+  if (error.code == kResourceNotFound) code = Code::kNotFound;
+  if (error.code == kMissingClientCapability) code = Code::kUnsupported;
+  return Error(
+      code, fmt::format("{}: server {} answered error {}: {}", what, config.name, error.code, error.message));
+}
+
+RequestOptions ClientCore::call_options(OnProgress on_progress) const {
+  return {config.call_timeout, config.call_timeout_max, std::move(on_progress), true, {}};
+}
+
+void ClientCore::stamp(Json& params) const {
+  auto& meta = params["_meta"];
+  meta[std::string(kMetaVersion)] = version;
+  meta[std::string(kMetaClientInfo)] = {{"name", "tsukai"}, {"version", TSUKAI_VERSION}};
+  meta[std::string(kMetaClientCapabilities)] = client_capabilities();
+  if (options.on_log && !log_level.empty()) meta[std::string(kMetaLogLevel)] = log_level;
+}
+
+bool ClientCore::offers(const char* capability) const {
+  return !described || find(*capabilities, capability) != nullptr;
+}
+
+Task<Reply> ClientCore::exchange(std::string method, Json params, RequestOptions given, HttpHeaders extra) {
+  for (int attempt = 1;; ++attempt) {
+    const auto session_id = link->session_id();
+    const bool was_modern = modern;
+    Json now = params;
+    if (was_modern) stamp(now);
+    RequestOptions how = given;
+    how.via = [this, extra](const Message& message) { return link->send(message, extra); };
+    auto reply = co_await session->call(method, std::move(now), std::move(how));
+    if (attempt > 1) co_return reply;
+    if (!reply && !session_id.empty() && session_gone == session_id) {
+      TSUKAI_CO_TRY_VOID(co_await renew(session_id));
+      // A cursor belongs to the session that gave it.
+      if (params.contains("cursor")) co_return reply;
+      continue;
+    }
+    // A server may refuse a version for one moment and name it among those it speaks (a rolling update): once
+    // more.
+    if (reply && !*reply && was_modern && reply->error().code == kUnsupportedVersion) {
+      const Json* supported = find(*reply->error().data, "supported");
+      if (supported != nullptr && supported->is_array() &&
+          std::find(supported->begin(), supported->end(), Json(version)) != supported->end()) {
+        continue;
+      }
+    }
+    co_return reply;
+  }
+}
+
+Task<Reply> ClientCore::ask(std::string method, Json params, OnProgress on_progress, HttpHeaders extra) {
+  Json round = params;
+  for (int rounds = 1;; ++rounds) {
+    auto reply = co_await exchange(method, std::move(round), call_options(on_progress), extra);
+    if (!reply) co_return reply;
+    if (!*reply) {
+      // 2025-11-25: the tool wants its user to visit a page first, then to be called again.
+      const Json* elicitations = find(*reply->error().data, "elicitations");
+      if (modern || reply->error().code != kUrlElicitationRequired || rounds > 1 || !options.on_elicitation ||
+          !options.elicitation_url || elicitations == nullptr || !elicitations->is_array()) {
+        co_return reply;
+      }
+      for (const auto& one : *elicitations) {
+        auto answered = co_await answer("elicitation/create", JsonValue(one));
+        if (!answered || string_at(**answered, "action") != "accept") co_return reply;
+      }
+      round = params;
+      continue;
+    }
+    const Json& result = ***reply;
+    const auto type = modern ? string_at(result, "resultType", "complete") : "complete";
+    if (type == "complete") co_return reply;
+    if (type != "input_required" || !may_ask(method)) {
+      co_return fail(Code::kProtocol,
+                     fmt::format("server {} answered {} with a result of unknown type \"{}\"", config.name,
+                                 method, type));
+    }
+    if (rounds >= kRoundsMax) {
+      co_return fail(Code::kProtocol,
+                     fmt::format("server {} still asks after {} rounds", config.name, rounds));
+    }
+    round = params;
+    if (const Json* state = find(result, "requestState")) round["requestState"] = *state;
+    if (const Json* questions = find(result, "inputRequests"); questions != nullptr && !questions->empty()) {
+      TSUKAI_CO_TRY(round["inputResponses"], co_await answer_all(JsonValue(*questions)));
+    } else if (!round.contains("requestState")) {
+      co_return fail(Code::kProtocol,
+                     fmt::format("server {} wants input and does not say which", config.name));
+    }
+  }
+}
+
+Task<JsonValue> ClientCore::request(std::string method, Json params, OnProgress on_progress,
+                                    HttpHeaders extra) {
+  TSUKAI_CO_TRY(auto reply,
+                co_await ask(method, std::move(params), std::move(on_progress), std::move(extra)));
+  if (!reply) co_return fail(from_peer(method, reply.error()));
+  co_return *reply;
+}
+
+Task<std::vector<JsonValue>> ClientCore::list(std::string method, std::string member) {
+  if (auto it = cache.find(method); it != cache.end() && steady_clock::now() < it->second.until) {
+    co_return it->second.items;
+  }
+  std::vector<JsonValue> items;
+  std::set<std::string> cursors;
+  std::string cursor;
+  std::int64_t ttl_ms = INT32_MAX;
+  do {
+    Json params = Json::object();
+    if (!cursor.empty()) params["cursor"] = cursor;
+    TSUKAI_CO_TRY(auto result, co_await request(method, std::move(params)));
+    const Json* page = find(*result, member);
+    if (page == nullptr || !page->is_array()) {
+      co_return fail(Code::kProtocol, fmt::format("{}: the answer has no array \"{}\"", method, member));
+    }
+    for (const auto& item : *page) items.emplace_back(item);
+    ttl_ms = std::min(ttl_ms, modern ? integer_at(*result, "ttlMs", 0) : 0);
+    cursor = string_at(*result, "nextCursor");
+    if (items.size() > kItemsMax || cursors.size() >= kPagesMax) {
+      co_return fail(Code::kExhausted, fmt::format("{} goes on after {} entries on {} pages", method,
+                                                   items.size(), cursors.size()));
+    }
+    if (!cursor.empty() && !cursors.insert(cursor).second) {
+      co_return fail(Code::kProtocol, fmt::format("{} gives the same cursor again: {}", method, cursor));
+    }
+  } while (!cursor.empty());
+  if (ttl_ms > 0) cache[method] = {steady_clock::now() + milliseconds(ttl_ms), items};
+  co_return items;
+}
+
+}  // namespace tsukai::mcp

@@ -1,0 +1,203 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/decisions.h"
+#include "agent/replay.h"
+#include "base/text.h"
+#include "tools/tsukai/interrupt.h"
+#include "tools/tsukai/model_path.h"
+#include "tools/tsukai/runs_command.h"
+#include "tools/tsukai/waiting.h"
+
+namespace tsukai::cli {
+namespace {
+
+// A run that goes on opens the database itself.
+void close_run(OpenedRun) {}
+
+int go_on(Output& output, const RunsArguments& arguments, const std::string& run) {
+  return follow(output, arguments.follow, [&run](agent::RuntimeOptions options, agent::OpenModel open) {
+    return agent::resume_run(run, std::move(options), std::move(open));
+  });
+}
+
+// What approve and resolve do once the word is in the journal.
+int after_decision(Output& output, const RunsArguments& arguments, OpenedRun opened, const Json& decision) {
+  const std::string run = opened.run.id;
+  auto left = waiting_calls(*opened.store.journal, run);
+  if (!left) return output.fail(left.error());
+  std::erase_if(*left, [&](const WaitingCall& call) { return call.step_key == string_at(decision, "call"); });
+  const bool resumes = !arguments.no_resume && left->empty();
+  if (resumes) {
+    close_run(std::move(opened));
+    return go_on(output, arguments, run);
+  }
+  if (output.json()) {
+    Json document = decision;
+    document["run_id"] = run;
+    document["still_waiting"] = left->size();
+    output.document(document);
+  } else if (!left->empty()) {
+    output.note(fmt::format("noted; {} more to decide:",
+                            counted(static_cast<std::int64_t>(left->size()), "call is", "calls are")));
+    show_waiting(output, arguments.follow.database, run);
+  } else {
+    output.note(fmt::format("noted; go on with it: tsukai runs resume {}", run));
+  }
+  return static_cast<int>(left->empty() ? Exit::kDone : Exit::kWaiting);
+}
+
+// How many turns of the model the run has.
+std::size_t steps_of(const std::vector<agent::Row>& rows) {
+  std::size_t steps = 0;
+  for (const agent::Row& row : rows) steps += row.kind == agent::Kind::kModelResult ? 1 : 0;
+  return steps;
+}
+
+Task<agent::ReplayReport> replay(std::vector<agent::Row> rows, std::string model_path, int threads) {
+  std::unique_ptr<infer::ChatModel> model;
+  if (!model_path.empty()) {
+    TSUKAI_CO_TRY(model, open_named_models()(model_path, threads));
+  }
+  co_return co_await agent::replay_run(std::move(rows), model.get());
+}
+
+}  // namespace
+
+int runs_resume_command(Output& output, const RunsArguments& arguments) {
+  auto opened = open_run(arguments);
+  if (!opened) return output.fail_line(opened.error());
+  const std::string run = opened->run.id;
+  close_run(*std::move(opened));
+  return go_on(output, arguments, run);
+}
+
+int runs_approve_command(Output& output, const RunsArguments& arguments) {
+  auto opened = open_run(arguments);
+  if (!opened) return output.fail_line(opened.error());
+  agent::Journal& journal = *opened->store.journal;
+  auto calls = waiting_calls(journal, opened->run.id);
+  if (!calls) return output.fail_line(calls.error());
+  auto call = waiting_call(*calls, opened->run.id, arguments.call);
+  if (!call) return output.fail_line(call.error());
+  if (call->unknown) {
+    return output.fail_line(
+        Error(Code::kInvalidArgument,
+              fmt::format("{} asks for no approval: its outcome is unknown", call->step_key),
+              fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort", opened->run.id,
+                          call->step_key)));
+  }
+  const std::string by = agent::default_user();
+  auto given = journal.give_approval(opened->run.id, call->step_key, !arguments.deny, by, arguments.reason);
+  if (!given) return output.fail_line(given.error());
+  output.note(fmt::format("{} {} {}", arguments.deny ? "refused" : "allowed", call->step_key,
+                          printable(call_text(*call))));
+  return after_decision(output, arguments, *std::move(opened),
+                        {{"call", call->step_key},
+                         {"tool", call->tool},
+                         {"arguments", *call->arguments},
+                         {"allowed", !arguments.deny},
+                         {"by", by},
+                         {"reason", arguments.reason}});
+}
+
+int runs_resolve_command(Output& output, const RunsArguments& arguments) {
+  if (arguments.done + arguments.retry + arguments.abort != 1) {
+    return output.fail_line(Error(Code::kInvalidArgument,
+                                  "tsukai runs resolve: say one of --done JSON, --retry and --abort",
+                                  "see tsukai runs resolve --help"));
+  }
+  auto opened = open_run(arguments);
+  if (!opened) return output.fail_line(opened.error());
+  agent::Journal& journal = *opened->store.journal;
+  auto calls = waiting_calls(journal, opened->run.id);
+  if (!calls) return output.fail_line(calls.error());
+  std::erase_if(*calls, [](const WaitingCall& call) { return !call.unknown; });
+  auto call = waiting_call(*calls, opened->run.id, arguments.call);
+  if (!call) return output.fail_line(call.error());
+  const auto resolution = arguments.done    ? agent::Resolution::kDone
+                          : arguments.retry ? agent::Resolution::kRetry
+                                            : agent::Resolution::kAbort;
+  const std::string by = agent::default_user();
+  auto said = agent::resolve_call(journal, opened->run.id, call->step_key, resolution, arguments.result, by);
+  if (!said) return output.fail_line(said.error());
+  return after_decision(output, arguments, *std::move(opened),
+                        {{"call", call->step_key},
+                         {"tool", call->tool},
+                         {"action", arguments.done    ? "done"
+                                    : arguments.retry ? "retry"
+                                                      : "abort"},
+                         {"by", by}});
+}
+
+int runs_fork_command(Output& output, const RunsArguments& arguments) {
+  auto opened = open_run(arguments);
+  if (!opened) return output.fail_line(opened.error());
+  auto rows = opened->store.journal->rows(opened->run.id);
+  if (!rows) return output.fail_line(rows.error());
+  std::size_t step = arguments.step;
+  if (step == 0 && arguments.say.empty()) {
+    return output.fail_line(
+        Error(Code::kInvalidArgument, "tsukai runs fork: from where?",
+              "give --step N (see tsukai runs show), or --say TEXT to go on after its end"));
+  }
+  if (step == 0) step = steps_of(*rows) + 1;
+  const std::string run = opened->run.id;
+  close_run(*std::move(opened));
+  return follow(output, arguments.follow, [&](agent::RuntimeOptions options, agent::OpenModel open) {
+    return agent::fork_run(run, step, arguments.say, std::move(options), std::move(open));
+  });
+}
+
+int runs_cancel_command(Output& output, const RunsArguments& arguments) {
+  auto opened = open_run(arguments);
+  if (!opened) return output.fail(opened.error());
+  auto ended = agent::cancel_run(*opened->store.journal, opened->run.id, agent::default_user());
+  if (!ended) return output.fail(ended.error());
+  if (output.json()) {
+    output.document({{"run_id", opened->run.id}, {"cancelled", *ended}});
+  } else {
+    output.line(fmt::format("run {} {}", opened->run.id,
+                            *ended ? "is cancelled" : "was asked to end; it does so after the step in hand"));
+  }
+  return 0;
+}
+
+int runs_replay_command(Output& output, const RunsArguments& arguments) {
+  auto opened = open_run(arguments);
+  if (!opened) return output.fail(opened.error());
+  auto rows = opened->store.journal->rows(opened->run.id);
+  if (!rows) return output.fail(rows.error());
+  std::string model;
+  if (arguments.regenerate) {
+    const Json* record = find(*rows->front().payload, "agent");
+    model = !arguments.model.empty() ? arguments.model : record == nullptr ? "" : string_at(*record, "model");
+    auto path = resolve_model(model);
+    if (!path) return output.fail(path.error());
+    model = *std::move(path);
+  } else if (!arguments.model.empty()) {
+    return output.fail(Error(Code::kInvalidArgument, "tsukai runs replay: --model goes with --regenerate"));
+  }
+  output.busy("replaying");
+  asio::io_context context;
+  auto report =
+      run_interruptible(context, replay(*std::move(rows), std::move(model), arguments.follow.threads));
+  output.idle();
+  if (!report) return output.fail(report.error());
+  const bool same = report->differences.empty();
+  if (output.json()) {
+    output.document({{"run_id", opened->run.id},
+                     {"rows_compared", report->rows},
+                     {"identical", same},
+                     {"differences", report->differences}});
+  } else if (same) {
+    output.line(fmt::format("run {}: {} again, identical", opened->run.id,
+                            counted(static_cast<std::int64_t>(report->rows), "row", "rows")));
+  } else {
+    for (const std::string& difference : report->differences) output.line(printable(difference));
+  }
+  return static_cast<int>(same ? Exit::kDone : Exit::kTaskFailed);
+}
+
+}  // namespace tsukai::cli

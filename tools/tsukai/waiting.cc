@@ -1,0 +1,84 @@
+#include "tools/tsukai/waiting.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/progress.h"
+#include "base/text.h"
+#include "tools/tsukai/store.h"
+
+namespace tsukai::cli {
+namespace {
+
+constexpr std::size_t kCallCells = 100;
+
+std::string names_of(const std::vector<WaitingCall>& calls) {
+  std::string names;
+  for (const WaitingCall& call : calls) names += (names.empty() ? "" : ", ") + call.step_key;
+  return names;
+}
+
+}  // namespace
+
+Result<std::vector<WaitingCall>> waiting_calls(agent::Journal& journal, const std::string& run) {
+  std::vector<WaitingCall> calls;
+  TSUKAI_TRY(const auto asked, journal.pending_approvals(run));
+  for (const agent::Approval& approval : asked) {
+    calls.push_back({approval.step_key, approval.tool, approval.arguments, approval.why});
+  }
+  TSUKAI_TRY(const auto rows, journal.rows(run));
+  TSUKAI_TRY(const auto progress, agent::Progress::of(rows));
+  if (progress.steps.empty()) return calls;
+  for (const agent::CallProgress& call : progress.steps.back().calls) {
+    if (call.stage != agent::CallProgress::Stage::kUnknown) continue;
+    calls.push_back(
+        {call.step_key, call.call.name, call.call.arguments, "nobody knows whether it took effect", true});
+  }
+  return calls;
+}
+
+Result<WaitingCall> waiting_call(const std::vector<WaitingCall>& calls, const std::string& run,
+                                 const std::string& wanted) {
+  if (calls.empty()) {
+    return fail(Code::kInvalidArgument, fmt::format("run {} waits for nobody", run),
+                fmt::format("see what it did: tsukai runs show {}", run));
+  }
+  if (wanted.empty()) {
+    if (calls.size() == 1) return calls.front();
+    return fail(Code::kInvalidArgument, fmt::format("run {} waits for more than one call", run),
+                "name one of " + names_of(calls));
+  }
+  for (const WaitingCall& call : calls) {
+    if (call.step_key == wanted) return call;
+  }
+  return fail(Code::kNotFound, fmt::format("run {} does not wait for {}", run, wanted),
+              "it waits for " + names_of(calls));
+}
+
+std::string call_text(const WaitingCall& call) {
+  return cut_to_width(call.tool + " " + print_json(*call.arguments), kCallCells);
+}
+
+void show_waiting(Output& output, const std::string& database, const std::string& run) {
+  output.note(output.paint_note(Style::kYellow, fmt::format("run {} waits for a person", run)));
+  auto store = open_store(database);
+  if (!store || !*store) return;
+  const auto calls = waiting_calls(*(*store)->journal, run);
+  if (!calls) return;
+  const std::string tail = database.empty() ? "" : " --db " + database;
+  for (const WaitingCall& call : *calls) {
+    output.note(fmt::format("  {} {}", call.step_key, call_text(call)));
+    output.note(output.paint_note(Style::kDim, "    " + printable(call.why)));
+    if (call.unknown) {
+      output.note(fmt::format("    tsukai runs resolve {} {} --done JSON | --retry | --abort{}", run,
+                              call.step_key, tail));
+    } else {
+      output.note(fmt::format("    allow it:  tsukai runs approve {} {}{}", run, call.step_key, tail));
+      output.note(fmt::format("    refuse it: tsukai runs approve {} {} --deny --reason \"...\"{}", run,
+                              call.step_key, tail));
+    }
+  }
+}
+
+}  // namespace tsukai::cli
