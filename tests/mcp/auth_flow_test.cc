@@ -197,6 +197,22 @@ TEST_SUITE("mcp/auth/flow") {
     CHECK(outcome.error().text().find("tsukai mcp login notes") != std::string::npos);
   }
 
+  TEST_CASE("a refusal can wait for a login that asks for what it wanted") {
+    Scene scene;
+    scene.options.open_when_refused = false;
+    scene.site.manners.challenge_scope = "mcp:basic";
+    auto oauth = scene.oauth();
+    const auto outcome = scene.call(oauth);
+    REQUIRE_FALSE(outcome.has_value());
+    CHECK(outcome.error().code() == Code::kDenied);
+    CHECK(scene.opened.empty());
+    CHECK(oauth->login_wanted());
+    REQUIRE(scene.run(oauth->log_in()));
+    CHECK_FALSE(oauth->login_wanted());
+    CHECK(scene.site.authorizations.at(0)["scope"] == "mcp:basic");
+    CHECK(scene.call(oauth) == 200);
+  }
+
   TEST_CASE("scopes come from the challenge, else from what the server supports") {
     Scene scene;
     scene.site.manners.scopes = {"mcp:a", "mcp:b"};

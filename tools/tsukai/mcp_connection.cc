@@ -28,15 +28,8 @@ std::string_view name_of(mcp::Direction direction) {
   return "junk";
 }
 
-Task<int> connected(mcp::ServerConfig config, mcp::ClientOptions options, McpWork work, Output& output,
-                    const McpArguments& arguments) {
-  // Cancellation comes back as an Error, so that the server is stopped in good order on every way out.
-  co_await asio::this_coro::throw_if_cancelled(false);
-  LoginOptions login;
-  login.interactive = output.err_is_terminal() && !output.json();
-  login.browser = arguments.browser;
-  login.output = &output;
-  TSUKAI_CO_TRY(options.authorizer, authorizer_for(co_await asio::this_coro::executor, config, login));
+Task<int> connected_once(mcp::ServerConfig config, mcp::ClientOptions options, McpWork work, Output& output,
+                         const McpArguments& arguments) {
   output.busy((config.url.empty() ? "starting " : "reaching ") + config.name);
   TSUKAI_CO_TRY(auto client, co_await mcp::Client::connect(std::move(config), std::move(options)));
   auto exit = co_await work(*client, output, arguments);
@@ -50,6 +43,25 @@ Task<int> connected(mcp::ServerConfig config, mcp::ClientOptions options, McpWor
                             client->junk_lines() == 1 ? "was" : "were"));
   }
   co_return exit;
+}
+
+Task<int> connected(mcp::ServerConfig config, mcp::ClientOptions options, McpWork work, Output& output,
+                    const McpArguments& arguments) {
+  // Cancellation comes back as an Error, so that the server is stopped in good order on every way out.
+  co_await asio::this_coro::throw_if_cancelled(false);
+  LoginOptions login;
+  login.interactive = output.err_is_terminal() && !output.json();
+  login.browser = arguments.browser;
+  login.output = &output;
+  TSUKAI_CO_TRY(const auto authorizer, authorizer_for(co_await asio::this_coro::executor, config, login));
+  options.authorizer = authorizer;
+  auto exit = co_await connected_once(config, options, work, output, arguments);
+  const bool asks = !exit && exit.error().code() == Code::kDenied && authorizer && authorizer->login_wanted();
+  if (!asks || !login.interactive) co_return exit;
+  // What was refused was not done: after the login all of it may be tried again.
+  output.busy("waiting for the login to " + config.name);
+  TSUKAI_CO_TRY_VOID(co_await authorizer->log_in());
+  co_return co_await connected_once(std::move(config), std::move(options), work, output, arguments);
 }
 
 }  // namespace

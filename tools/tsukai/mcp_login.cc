@@ -135,6 +135,7 @@ Result<std::shared_ptr<mcp::OAuth>> authorizer_for(asio::any_io_executor executo
   }
   TSUKAI_TRY(oauth.store_path, credentials_path());
   if (options.interactive) oauth.open = opener(options);
+  oauth.open_when_refused = false;  // A request's time is too short for a person's.
   return mcp::OAuth::make(std::move(executor), std::move(oauth));
 }
 

@@ -5,7 +5,6 @@
 #include <boost/asio/redirect_error.hpp>
 #include <nlohmann/json.hpp>
 
-#include "mcp/auth/challenge.h"
 #include "mcp/auth/scope.h"
 
 namespace tsukai::mcp {
@@ -188,7 +187,8 @@ Task<bool> OAuth::answer_in_turn(AuthChallenge challenge) {
     TSUKAI_CO_TRY(const bool renewed, co_await renew());
     if (renewed) co_return true;
   }
-  auto done = co_await obtain(*std::move(guard), asked.scope);
+  wanted_ = asked;
+  auto done = co_await obtain(*std::move(guard), asked.scope, options_.open_when_refused);
   if (!done) co_return fail(std::move(done).error().in("authorization of " + options_.server_name));
   co_return true;
 }
@@ -196,8 +196,9 @@ Task<bool> OAuth::answer_in_turn(AuthChallenge challenge) {
 Task<void> OAuth::log_in() {
   TSUKAI_CO_TRY(const Turn turn, co_await take_turn());
   TSUKAI_CO_TRY_VOID(load());
-  TSUKAI_CO_TRY(auto guard, co_await find_guard(*http_, options_.server_url, {}));
-  co_return co_await obtain(std::move(guard), {});
+  const BearerChallenge asked = wanted_.value_or(BearerChallenge{});
+  TSUKAI_CO_TRY(auto guard, co_await find_guard(*http_, options_.server_url, asked.resource_metadata));
+  co_return co_await obtain(std::move(guard), asked.scope, true);
 }
 
 Task<void> OAuth::log_out() {
@@ -229,6 +230,7 @@ Task<ClientIdentity> OAuth::configured_client(const AuthorizationServer& server)
 
 Task<void> OAuth::keep(Guard guard, ClientIdentity client, std::string scope, TokenSet tokens) {
   granted_now_ = tokens.access_token;
+  wanted_.reset();
   if (client.id == options_.client_id) client.secret.clear();  // The configuration has it.
   login_ = Login{std::move(guard.resource), std::move(guard.server), std::move(client), std::move(tokens),
                  std::move(scope)};
@@ -236,7 +238,7 @@ Task<void> OAuth::keep(Guard guard, ClientIdentity client, std::string scope, To
   co_return co_await store_.set_login(options_.server_url, login_);
 }
 
-Task<void> OAuth::obtain(Guard guard, std::string challenged_scope) {
+Task<void> OAuth::obtain(Guard guard, std::string challenged_scope, bool may_open) {
   ScopeChoice choice;
   choice.challenged = std::move(challenged_scope);
   choice.configured = options_.scope;
@@ -245,7 +247,8 @@ Task<void> OAuth::obtain(Guard guard, std::string challenged_scope) {
   choice.offline_access =
       !options_.client_credentials && supports(guard.server.scopes_supported, "offline_access");
   std::string scope = choose_scope(choice);
-  if (!options_.client_credentials) co_return co_await obtain_by_code(std::move(guard), std::move(scope));
+  if (!options_.client_credentials)
+    co_return co_await obtain_by_code(std::move(guard), std::move(scope), may_open);
 
   if (options_.client_id.empty())
     co_return fail(Code::kInvalidArgument, "client credentials need a client_id in the configuration");
@@ -257,8 +260,8 @@ Task<void> OAuth::obtain(Guard guard, std::string challenged_scope) {
   co_return co_await keep(std::move(guard), std::move(client), std::move(scope), std::move(tokens));
 }
 
-Task<void> OAuth::obtain_by_code(Guard guard, std::string scope) {
-  if (!options_.open) {
+Task<void> OAuth::obtain_by_code(Guard guard, std::string scope, bool may_open) {
+  if (!options_.open || !may_open) {
     co_return fail(
         Code::kDenied,
         fmt::format("server {} wants a login, and nobody is here to agree to it", options_.server_name),

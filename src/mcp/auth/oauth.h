@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "mcp/auth/challenge.h"
 #include "mcp/auth/code_flow.h"
 #include "mcp/auth/token_store.h"
 #include "mcp/authorizer.h"
@@ -35,7 +36,9 @@ struct OAuthOptions {
   std::string scope;                // Instead of all that the server supports.
   std::uint16_t redirect_port = 0;  // 0: any free one.
   std::chrono::milliseconds login_timeout{300'000};
-  OpenUrl open;                  // Empty: nobody is there to ask; then a login is an error that says so.
+  OpenUrl open;  // Empty: nobody is there to ask; then a login is an error that says so.
+  // Off: a refused request is an error at once, and log_in() asks: people take longer than requests may.
+  bool open_when_refused = true;
   const Clock* clock = nullptr;  // Null: system_clock().
 };
 
@@ -60,8 +63,10 @@ class OAuth : public Authorizer {
   // kTransport, kTimeout.
   Task<bool> answer(AuthChallenge challenge) override;
 
-  // Without waiting for a refusal.
+  // Without waiting for a refusal; with what the last one asked for, if there was one.
   Task<void> log_in();
+  // Whether a request was refused for want of a login since the last one.
+  bool login_wanted() const { return wanted_.has_value(); }
   // Forgets the tokens of this server; its registration stays.
   Task<void> log_out();
   // What is held now; nullopt: nothing.
@@ -75,8 +80,8 @@ class OAuth : public Authorizer {
   Result<void> load();
   // Whether a usable token is held afterwards. REQUIRES: a turn is held.
   Task<bool> renew();
-  Task<void> obtain(Guard guard, std::string challenged_scope);
-  Task<void> obtain_by_code(Guard guard, std::string scope);
+  Task<void> obtain(Guard guard, std::string challenged_scope, bool may_open);
+  Task<void> obtain_by_code(Guard guard, std::string scope, bool may_open);
   Task<void> keep(Guard guard, ClientIdentity client, std::string scope, TokenSet tokens);
   Task<ClientIdentity> configured_client(const AuthorizationServer& server) const;
   Task<bool> answer_in_turn(AuthChallenge challenge);
@@ -94,6 +99,7 @@ class OAuth : public Authorizer {
   std::optional<Error> failed_last_;  // What ended the last turn.
   bool loaded_ = false;
   std::optional<Login> login_;
+  std::optional<BearerChallenge> wanted_;  // What a refusal asked for that only a person can give.
   std::string granted_now_;  // The access token that a person, or the machine itself, has just obtained.
 };
 
