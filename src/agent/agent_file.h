@@ -66,7 +66,9 @@ struct AgentFile {
   std::optional<JsonValue> output_schema;
   infer::Sampling sampling;
   std::size_t tokens_per_step = 512;
-  std::size_t calls_per_step = 8;  // Tool calls the model may make in one turn.
+  std::size_t calls_per_step = 8;             // Tool calls the model may make in one turn.
+  std::size_t parallel_calls = 8;             // Calls of the run in flight at once;
+  std::size_t parallel_calls_per_server = 8;  // of these, at one server.
   Planner planner = Planner::kReact;
   std::vector<Parameter> params;
   // The whole file as JSON, parameters filled in, `${NAME}` left as written: what may be journaled and read

@@ -133,6 +133,11 @@ Result<void> Progress::take_reply(const Row& row) {
   transcript.tokens = std::move(open->prompt.tokens);
   transcript.tokens.insert(transcript.tokens.end(), reply.tokens.begin(), reply.tokens.end());
   messages.push_back(std::move(reply.message));
+  planner::Turn turn{.note = step.note, .finish = step.finish, .text = step.text};
+  for (const auto& each : step.calls)
+    turn.calls.push_back({.call = each.call.name + " " + each.call.arguments.print()});
+  situation.turns.push_back(std::move(turn));
+  situation.spent.tokens = totals.tokens_spent();
   steps.push_back(std::move(step));
   open.reset();
   return {};
@@ -202,33 +207,20 @@ void Progress::settle(CallProgress& call, Outcome outcome, std::string observati
   call.outcome = outcome;
   call.observation = std::move(observation);
   totals.add_tool_call(outcome, ms);
+  situation.spent.tool_calls = totals.tool_calls;
   const auto& calls = steps.back().calls;
+  auto& told = situation.turns.back().calls[static_cast<std::size_t>(&call - calls.data())];
+  told.settled = true;
+  told.result = std::string(name(outcome)) + " " + call.observation;
   const auto settled = [](const auto& each) { return each.stage == CallProgress::Stage::kSettled; };
   if (!std::all_of(calls.begin(), calls.end(), settled)) return;
   // Results may arrive in any order; the model sees them in the order of its calls.
   for (const auto& each : calls) {
-    auto told = message(infer::Role::kTool, each.observation);
-    told.call_id = each.call.id;
-    told.tool_name = each.call.name;
-    messages.push_back(std::move(told));
+    auto answer = message(infer::Role::kTool, each.observation);
+    answer.call_id = each.call.id;
+    answer.tool_name = each.call.name;
+    messages.push_back(std::move(answer));
   }
-}
-
-planner::Situation Progress::situation() const {
-  planner::Situation situation;
-  for (const auto& step : steps) {
-    planner::Turn turn{.note = step.note, .finish = step.finish, .text = step.text};
-    for (const auto& each : step.calls) {
-      planner::CallOutcome outcome{.call = each.call.name + " " + each.call.arguments.print()};
-      outcome.settled = each.stage == CallProgress::Stage::kSettled;
-      if (outcome.settled) outcome.result = std::string(name(each.outcome)) + " " + each.observation;
-      turn.calls.push_back(std::move(outcome));
-    }
-    situation.turns.push_back(std::move(turn));
-  }
-  situation.spent.tokens = totals.tokens_spent();
-  situation.spent.tool_calls = totals.tool_calls;
-  return situation;
 }
 
 }  // namespace tsukai::agent

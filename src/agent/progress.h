@@ -59,6 +59,8 @@ struct Progress {
   std::vector<StepProgress> steps;
   std::optional<OpenModelCall> open;
   Totals totals;
+  // For the planner, kept up row by row. Limits, time spent and the settings are added by the caller.
+  planner::Situation situation;
   bool recalled = false;
   bool finished = false;
   bool cancel_asked = false;    // By a signal.
@@ -74,8 +76,6 @@ struct Progress {
 
   // The newest step's call with this key, or nullptr.
   CallProgress* call_at(const std::string& step_key);
-  // For the planner. Limits, time spent and the settings are added by the caller.
-  planner::Situation situation() const;
 
  private:
   Result<void> take_intent(const Row& row);

@@ -38,7 +38,6 @@ infer::ChatRequest Run::request_for(const planner::AskModel& question) const {
   request.sampling.seed += step_number();
   request.tokens_max = parts_.file.tokens_per_step;
   request.calls_max = parts_.file.calls_per_step;
-  request.calls_max = parts_.file.calls_per_step;
   return request;
 }
 
@@ -76,7 +75,8 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   const auto key = step_key(number);
   auto intent = intent_record(request, *prompt, question.note, question.note_text);
   const int attempt = progress_.open ? 2 : 1;  // An open call is one whose answer never came.
-  TSUKAI_CO_TRY_VOID(record(Kind::kModelIntent, key, intent, attempt));
+  TSUKAI_CO_TRY_VOID(stage(Kind::kModelIntent, key, intent, attempt));
+  TSUKAI_CO_TRY_VOID(co_await flush());
   if (question.note != planner::NoteKind::kNone)
     tell("notice", {{"message", "to the model: " + question.note_text}});
   tell("step_started", {{"step", number},
@@ -102,7 +102,7 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   // A call cut short is never made, whatever the model's host makes of it.
   if (reply->finish == infer::FinishReason::kLength) reply->message.calls.clear();
   const auto took = ms_since(began);
-  TSUKAI_CO_TRY_VOID(record(Kind::kModelResult, key, reply_record(*reply, took), attempt));
+  TSUKAI_CO_TRY_VOID(stage(Kind::kModelResult, key, reply_record(*reply, took), attempt));
   tell("step_done", {{"step", number},
                      {"finish", name(reply->finish)},
                      {"usage", usage_json(reply->usage)},
