@@ -26,7 +26,9 @@ int no_map(const Error& error) {
   return static_cast<int>(Exit::kComponent);
 }
 
-int serve(const std::string& data, std::uint64_t seed, Language language, Faults faults) {
+int serve(const std::string& data, std::uint64_t seed, Language language, mcp::ServerProgram program) {
+  if (auto right = program.check(); !right) return complain(right.error());
+  program.misbehaviour.seed = seed;
   std::string path = data;
   if (path.empty()) {
     auto cached = cached_city(seed);
@@ -41,10 +43,8 @@ int serve(const std::string& data, std::uint64_t seed, Language language, Faults
       {.implementation = {"tsukai-maps", "tsukai maps", TSUKAI_VERSION},
        .instructions = "A map of " + city +
                        ". Coordinates are written longitude,latitude; get them from maps_geo or a search."});
-  add_tools(*server, service, faults);
-  asio::io_context context;
-  auto done = run_to_end(context, server->serve_stdio());
-  return done ? 0 : complain(done.error());
+  add_tools(*server, service, program.misbehaviour);
+  return program.serve(*server);
 }
 
 int generate(const std::string& out, std::uint64_t seed) {
@@ -74,7 +74,7 @@ int import(const std::string& in, const std::string& out, const std::string& cit
 int main(int argc, char** argv) {
   CLI::App app(
       "tsukai-maps: an MCP server with Amap's maps tools, answered from a local map, over standard input and "
-      "output.");
+      "output or HTTP.");
   app.footer(
       "Without --data the made-up city of Lanwan is used; its file is made at the first start, in "
       "$XDG_CACHE_HOME/tsukai\n"
@@ -83,6 +83,7 @@ int main(int argc, char** argv) {
       "  tsukai mcp call tsukai-maps maps_text_search '{\"keywords\": \"coffee near the old gate\"}'\n"
       "  tsukai-maps generate --out city.db --seed 7 && tsukai-maps --data city.db\n"
       "  tsukai-maps import town.osm.pbf --out town.db && tsukai-maps --data town.db\n"
+      "  tsukai-maps --http 127.0.0.1:8930 --key secret\n"
       "In .mcp.json: {\"mcpServers\": {\"maps\": {\"command\": \"tsukai-maps\"}}}\n\n"
       "Exit codes: 0 done, 2 wrong arguments, 3 the map is missing or broken.");
   app.set_version_flag("--version", std::string("tsukai-maps ") + TSUKAI_VERSION);
@@ -92,14 +93,8 @@ int main(int argc, char** argv) {
   app.add_option("--data", data, "Map file to serve")->type_name("FILE");
   app.add_option("--seed", seed, "Which made-up city, when --data is not given, and which calls fail")
       ->type_name("N");
-  int latency_ms = 0;
-  double fail_rate = 0;
-  app.add_option("--latency", latency_ms, "Wait so many milliseconds before each answer, for tests of agents")
-      ->check(CLI::Range(0, 600'000))
-      ->type_name("MS");
-  app.add_option("--fail-rate", fail_rate, "Let this share of the calls fail, 0 to 1, for tests of agents")
-      ->check(CLI::Range(0.0, 1.0))
-      ->type_name("SHARE");
+  mcp::ServerProgram program{.name = "tsukai-maps", .port = 8930};
+  program.add_options(app);
   app.add_option("--language", language,
                  "Language of answers: en, zh or ja; questions in Chinese or Japanese are answered in kind")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Language>{
@@ -127,5 +122,5 @@ int main(int argc, char** argv) {
   }
   if (make->parsed()) return generate(out, seed);
   if (import_command->parsed()) return import(in, out, city_name);
-  return serve(data, seed, language, {std::chrono::milliseconds(latency_ms), fail_rate, seed});
+  return serve(data, seed, language, std::move(program));
 }

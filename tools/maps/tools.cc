@@ -1,10 +1,7 @@
 #include "tools/maps/tools.h"
 
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
-
-#include "base/random.h"
 
 namespace tsukai::maps {
 namespace {
@@ -196,11 +193,8 @@ std::vector<ToolEntry> build() {
   return all;
 }
 
-// Answers come from memory and a local file within milliseconds; a coroutine waits only where it is told to.
-Task<mcp::ToolOutput> answered(Result<Answer> answer, std::chrono::milliseconds latency) {
-  if (latency.count() > 0) {
-    TSUKAI_CO_TRY_VOID(co_await sleep_for(latency));
-  }
+// Answers come from memory and a local file within milliseconds; nothing here waits.
+Task<mcp::ToolOutput> answered(Result<Answer> answer) {
   if (!answer) co_return fail(std::move(answer).error());
   co_return mcp::ToolOutput{std::move(answer->structured), std::move(answer->text)};
 }
@@ -212,18 +206,13 @@ std::span<const ToolEntry> tools() {
   return all;
 }
 
-void add_tools(mcp::Server& server, Service& service, Faults faults) {
-  const auto dice = std::make_shared<Random>(faults.seed);
+void add_tools(mcp::Server& server, Service& service, mcp::Misbehaviour misbehaviour) {
+  const mcp::Misbehaving misbehaving(misbehaviour);
   for (const ToolEntry& entry : tools()) {
-    server.add_tool(
-        entry.tool, [&service, faults, dice, function = entry.function](Json arguments, mcp::CallContext&) {
-          if (faults.fail_rate > 0 && dice->unit() < faults.fail_rate) {
-            return answered(fail(Code::kTransport,
-                                 "the map could not be reached (a failure made by --fail-rate)", "try again"),
-                            faults.latency);
-          }
-          return answered(function(service, arguments), faults.latency);
-        });
+    server.add_tool(entry.tool,
+                    misbehaving([&service, function = entry.function](Json arguments, mcp::CallContext&) {
+                      return answered(function(service, arguments));
+                    }));
   }
 }
 

@@ -1,12 +1,10 @@
 // The twelve maps tools as MCP clients see them: Amap's names, arguments and result fields.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
 #include <span>
 #include <string>
 
-#include "mcp/server.h"
+#include "mcp/server_program.h"
 #include "tools/maps/service.h"
 
 namespace tsukai::maps {
@@ -19,15 +17,7 @@ struct ToolEntry {
 // Built once; the order is Amap's.
 std::span<const ToolEntry> tools();
 
-// Misbehaviour on purpose, for tests of agents: the same options and the same order of calls give the same
-// failures.
-struct Faults {
-  std::chrono::milliseconds latency{0};  // Before every answer.
-  double fail_rate = 0;                  // Share of calls, 0 to 1, that end in an error instead of an answer.
-  std::uint64_t seed = 1;
-};
-
 // Adds them all. `service` outlives the server.
-void add_tools(mcp::Server& server, Service& service, Faults faults = {});
+void add_tools(mcp::Server& server, Service& service, mcp::Misbehaviour misbehaviour = {});
 
 }  // namespace tsukai::maps
