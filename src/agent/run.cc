@@ -104,7 +104,7 @@ Result<void> Run::recall() {
 const planner::Situation& Run::situation() {
   auto& situation = progress_.situation;
   const auto& budget = parts_.file.budget;
-  situation.limits = {budget.steps, budget.tool_calls, budget.tokens, budget.seconds * 1000};
+  situation.limits = {budget.steps, budget.tool_calls, budget.tokens, budget.seconds * 1000, budget.usd};
   situation.spent.ms = elapsed_ms();
   situation.tool_choice = parts_.file.tool_choice;
   situation.tool_choice_first_only = parts_.file.tool_choice_first_only;
@@ -151,6 +151,7 @@ Task<RunOutcome> Run::loop() {
   // Asked for at each arrow instead of thrown, so that the journal is always closed.
   co_await asio::this_coro::throw_if_cancelled(false);
   TSUKAI_CO_TRY_VOID(recall());
+  TSUKAI_CO_TRY_VOID(plan_of_file());
   std::optional<Ending> ending;
   while (!ending) {
     if (co_await was_cancelled()) {
@@ -158,6 +159,8 @@ Task<RunOutcome> Run::loop() {
       break;
     }
     TSUKAI_CO_TRY(ending, co_await outside());
+    if (ending) break;
+    ending = end_of_steps();
     if (ending) break;
     auto next = planner::next_step(situation());
     if (auto* question = std::get_if<planner::AskModel>(&next)) {

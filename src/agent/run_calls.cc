@@ -48,10 +48,11 @@ Task<std::optional<Ending>> Run::dispatch() {
     if (!landed_any_) co_await landed_->async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (co_await was_cancelled()) break;
   }
+  const bool cancelled = co_await was_cancelled();  // Asked before close(), which puts cancellation off.
   // Nobody knows whether a cancelled call took effect: no result is claimed for it.
   if (gate.alive() > 0) co_await gate.close();
   if (call_failed_) co_return fail(*call_failed_);
-  if (co_await was_cancelled()) co_return Ending{RunState::kCancelled, {}, "cancelled"};
+  if (cancelled) co_return Ending{RunState::kCancelled, {}, "cancelled"};
   if (count(Fate::kWaits) == 0) co_return std::nullopt;
   co_return Ending{RunState::kWaiting, {}, waiting_reason()};
 }
@@ -73,32 +74,46 @@ std::string Run::waiting_reason() const {
 // Rows that belong together become durable together: results that came in, intents of what is new, starts of
 // what begins now. One commit, then the dispatch.
 Task<void> Run::admit(Gate& gate) {
-  fates_.resize(calls().size(), Fate::kNew);
-  for (std::size_t i = 0; i < calls().size(); ++i) {
-    if (fates_[i] != Fate::kNew) continue;
-    if (calls()[i].stage == CallProgress::Stage::kSettled) {
-      fates_[i] = Fate::kOver;
-      continue;
+  // Again while something changed: a step that is over may let others begin, or end its plan.
+  for (bool more = true; more;) {
+    more = false;
+    for (std::size_t i = 0; i < calls().size(); ++i) {
+      fates_.resize(calls().size(), Fate::kNew);
+      if (fates_[i] != Fate::kNew) continue;
+      const auto before = calls().size();
+      Fate fate = Fate::kOver;
+      if (calls()[i].stage != CallProgress::Stage::kSettled) {
+        TSUKAI_CO_TRY(fate, co_await consider(i));
+      }
+      fates_.resize(calls().size(), Fate::kNew);
+      fates_[i] = fate;
+      more = more || fate != Fate::kNew || calls().size() != before;
     }
-    auto told = call_named(calls()[i]);
-    told["arguments"] = *calls()[i].call.arguments;
-    tell("tool_call", std::move(told));
-    TSUKAI_CO_TRY(fates_[i], co_await consider(i));
   }
   TSUKAI_CO_TRY_VOID(intend());
   std::vector<std::size_t> starting;
   for (std::size_t i = 0; i < calls().size(); ++i) {
     if (fates_[i] != Fate::kGo) continue;
     if (!may_start(i)) break;  // In the order of the calls: one that runs alone waits for those before it.
+    if (calls()[i].asks) {
+      TSUKAI_CO_TRY_VOID(begin_question(i));
+      if (fates_[i] == Fate::kOver) continue;
+    } else {
+      TSUKAI_CO_TRY_VOID(
+          stage(Kind::kToolStarted, calls()[i].step_key, Json::object(), calls()[i].attempts + 1));
+    }
     fates_[i] = Fate::kFlying;
     starting.push_back(i);
-    TSUKAI_CO_TRY_VOID(
-        stage(Kind::kToolStarted, calls()[i].step_key, Json::object(), calls()[i].attempts + 1));
   }
   if (starting.empty()) co_return Result<void>();
   TSUKAI_CO_TRY_VOID(co_await flush());
   if (co_await was_cancelled()) co_return Result<void>();
-  for (const auto index : starting) gate.spawn(make_call(index));
+  for (const auto index : starting) {
+    if (calls()[index].asks)
+      gate.spawn(ask_question(index));
+    else
+      gate.spawn(make_call(index));
+  }
   co_return Result<void>();
 }
 
@@ -107,12 +122,13 @@ bool Run::may_start(std::size_t index) const {
   std::size_t flying = 0, at_server = 0;
   for (std::size_t i = 0; i < calls().size(); ++i) {
     if (fates_[i] != Fate::kFlying) continue;
-    const auto* other = parts_.toolbox.find(calls()[i].call.name);
-    if (other->destructive()) return false;
     ++flying;
-    at_server += other->server == tool->server ? 1 : 0;
+    const auto* other = parts_.toolbox.find(calls()[i].call.name);
+    if (other == nullptr) continue;
+    if (other->destructive()) return false;
+    at_server += tool != nullptr && other->server == tool->server ? 1 : 0;
   }
-  if (tool->destructive()) return flying == 0;
+  if (tool != nullptr && tool->destructive()) return flying == 0;
   return flying < parts_.file.parallel_calls && at_server < parts_.file.parallel_calls_per_server;
 }
 
@@ -121,8 +137,22 @@ bool Run::room_in_budget() const {
   return progress_.totals.tool_calls + going < parts_.file.budget.tool_calls;
 }
 
+void Run::announce(std::size_t index) {
+  auto told = call_named(calls()[index]);
+  told["arguments"] = *calls()[index].call.arguments;
+  tell_soon("tool_call", std::move(told));
+}
+
 Task<Run::Fate> Run::consider(std::size_t index) {
+  if (makes_plan(calls()[index])) co_return consider_plan(index);
+  if (!calls()[index].parent.empty()) {
+    TSUKAI_CO_TRY(const auto fate, consider_step(index));
+    if (fate != Fate::kGo) co_return fate;
+  }
+  announce(index);
+  if (reads_result(calls()[index].call)) co_return read_result(index);
   const auto each = calls()[index];
+  if (each.asks) co_return Fate::kGo;
   const auto& redaction = parts_.toolbox.redaction();
   if (each.stage == CallProgress::Stage::kUnknown) co_return Fate::kWaits;
   const auto* tool = parts_.toolbox.find(each.call.name);
@@ -182,7 +212,7 @@ Task<Run::Fate> Run::approve(std::size_t index, std::string rule) {
 Result<void> Run::intend() {
   for (std::size_t i = 0; i < calls().size(); ++i) {
     const auto& each = calls()[i];
-    if (fates_[i] != Fate::kGo || each.stage != CallProgress::Stage::kPlanned) continue;
+    if (fates_[i] != Fate::kGo || each.asks || each.stage != CallProgress::Stage::kPlanned) continue;
     auto payload = call_record(each.call);
     payload["tool"] = parts_.toolbox.find(each.call.name)->qualified;
     TSUKAI_TRY_VOID(stage(Kind::kToolIntent, each.step_key, std::move(payload)));
@@ -199,21 +229,26 @@ Task<void> Run::make_call(std::size_t index) {
   landed_any_ = true;
   landed_->cancel();
   if (observation.outcome == Outcome::kCancelled) co_return Result<void>();
+  shorten(observation, each.step_key);
   if (auto settled = settle(index, observation); !settled) call_failed_ = settled.error();
   co_return Result<void>();
+}
+
+void Run::tell_result(const CallProgress& call, std::size_t bytes, double ms) {
+  auto told = call_named(call);
+  told["text"] = bounded(call.observation, kEventTextBytesMax);
+  told["is_error"] = call.outcome != Outcome::kDone;
+  told["outcome"] = name(call.outcome);
+  told["bytes"] = bytes;
+  told["took_ms"] = ms;
+  tell("tool_result", std::move(told));
 }
 
 Result<void> Run::settle(std::size_t index, const Observation& observation) {
   const auto each = calls()[index];
   TSUKAI_TRY_VOID(stage(Kind::kToolResult, each.step_key, observation_record(each.call, observation),
                         std::max(1, each.attempts)));
-  auto told = call_named(each);
-  told["text"] = bounded(observation.text, kEventTextBytesMax);
-  told["is_error"] = observation.outcome != Outcome::kDone;
-  told["outcome"] = name(observation.outcome);
-  told["bytes"] = observation.bytes_whole;
-  told["took_ms"] = observation.ms;
-  tell("tool_result", std::move(told));
+  tell_result(calls()[index], observation.bytes_whole, observation.ms);
   return {};
 }
 

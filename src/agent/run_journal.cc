@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agent/crash_point.h"
@@ -12,6 +13,12 @@ void Run::tell(const std::string& type, Json data) {
     parts_.on_event(event);
   else
     staged_.emplace_back(std::move(event));
+}
+
+void Run::tell_soon(const std::string& type, Json data) {
+  const auto is_event = [](const Staged& each) { return std::holds_alternative<Event>(each); };
+  if (flushing_ || std::any_of(staged_.begin(), staged_.end(), is_event)) return tell(type, std::move(data));
+  if (parts_.on_event) parts_.on_event({type, parts_.clock.wall_ms(), std::move(data)});
 }
 
 Result<void> Run::stage(Kind kind, const std::string& key, Json payload, int attempt) {

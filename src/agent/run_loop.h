@@ -1,10 +1,11 @@
 // The inside of a run (run.h): its life (run.cc), its journal (run_journal.cc), its model calls
-// (run_model.cc), its tool calls (run_calls.cc). What it knows is a fold over journal rows; members beyond
-// that are of this process alone.
+// (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc). What it knows is a fold over
+// journal rows; members beyond that are of this process alone.
 #pragma once
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,7 +45,7 @@ class Run {
   const planner::Situation& situation();
 
   Task<std::optional<Ending>> ask_model(planner::AskModel question);
-  infer::ChatRequest request_for(const planner::AskModel& question) const;
+  infer::ChatRequest request_for(const planner::AskModel& question);
   std::optional<Ending> room_for(const infer::Prompt& prompt, std::int64_t tokens_left) const;
 
   // Makes the calls of the newest turn: each as soon as it may start, until none can.
@@ -62,6 +63,28 @@ class Run {
   // Looks at what is new and starts what there is room for.
   Task<void> admit(Gate& gate);
   bool may_start(std::size_t index) const;
+  void announce(std::size_t index);
+  void tell_result(const CallProgress& call, std::size_t bytes, double ms);
+
+  // Long results (run_results.cc): shown by their beginnings, read on, taken out of a full context.
+  void offer_read_result(infer::ChatRequest& request) const;
+  bool reads_result(const infer::ToolCall& call) const;
+  Result<Fate> read_result(std::size_t index);
+  void shorten(Observation& observation, const std::string& step_key) const;
+  // False: there is nothing to take out.
+  Result<bool> compact();
+
+  // Plans (run_plan.cc): the model's, made by calling kPlanTool, and the agent file's own steps.
+  void offer_plan(infer::ChatRequest& request);
+  bool makes_plan(const CallProgress& call) const;
+  Result<void> plan_of_file();
+  Result<void> begin_plan(const std::string& key, const Json& json, const std::string& by);
+  Result<Fate> consider_plan(std::size_t index);
+  Result<Fate> consider_step(std::size_t index);
+  Result<void> begin_question(std::size_t index);
+  Task<void> ask_question(std::size_t index);
+  std::optional<Ending> end_of_steps() const;
+
   bool room_in_budget() const;
   Result<void> intend();
   Task<void> make_call(std::size_t index);
@@ -92,6 +115,8 @@ class Run {
 
   // Tells the watcher, once all that was staged before is durable.
   void tell(const std::string& type, Json data);
+  // The same for what claims nothing (a turn is over, a call will be made): at once, in the order of telling.
+  void tell_soon(const std::string& type, Json data);
   std::int64_t elapsed_ms() const { return parts_.clock.steady_ms() - began_ms_; }
   std::int64_t left_ms() const { return parts_.file.budget.seconds * 1000 - elapsed_ms(); }
   std::size_t step_number() const { return progress_.steps.size(); }
@@ -113,8 +138,14 @@ class Run {
   bool flushing_ = false;
   std::size_t rows_staged_ = 0;
 
-  std::vector<Fate> fates_;                   // Of the newest turn's calls.
-  std::optional<Error> call_failed_;          // The journal's, while calls ran side by side.
+  std::vector<Fate> fates_;           // Of the newest turn's calls.
+  std::optional<Error> call_failed_;  // The journal's, while calls ran side by side.
+  struct Question {
+    infer::ChatRequest request;
+    infer::Prompt prompt;
+  };
+  std::map<std::size_t, Question> questions_;  // Rendered, not yet asked; by the call's index.
+  std::optional<infer::ToolDefinition> plan_tool_;
   std::optional<asio::steady_timer> landed_;  // Cancelled whenever a call lands, which wakes dispatch().
   bool landed_any_ = false;
 };

@@ -8,6 +8,7 @@
 #include "agent/agent_file.h"
 #include "agent/events.h"
 #include "agent/journal.h"
+#include "agent/journal_writer.h"
 #include "base/clock.h"
 #include "base/task.h"
 #include "infer/model.h"
@@ -25,6 +26,9 @@ struct RuntimeOptions {
   OnEvent on_event;
   ConnectServer connect;         // Empty: mcp::Client::connect. Tests give fakes.
   const Clock* clock = nullptr;  // Null: system_clock().
+  // Shared by all runs of a process that stand on this database, so that they share commits; it outlives
+  // them. Null: a run writes for itself.
+  JournalWriter* writer = nullptr;
 };
 
 struct RunOutcome {
