@@ -10,8 +10,10 @@
 
 #include "agent/agent_file_params.h"
 #include "agent/agent_file_reader.h"
+#include "agent/tool_names.h"
 #include "base/json_schema.h"
 #include "base/text.h"
+#include "planner/graph.h"
 
 namespace tsukai::agent {
 namespace {
@@ -25,6 +27,8 @@ constexpr double kUsdMax = 1e6;
 constexpr std::int64_t kRecallMax = 100;
 constexpr std::int64_t kTokensPerStepMax = 1'000'000;
 constexpr std::int64_t kCallsPerStepMax = 64;
+constexpr std::int64_t kParallelCallsMax = 64;
+constexpr IntegerRange kResultPreview = {256, 16'384};
 
 bool plain_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameLettersMax && std::all_of(name.begin(), name.end(), [](char c) {
@@ -198,8 +202,7 @@ void read_budget(MappingReader& top, const AgentFileSupport& supported, Budget& 
     if (supported.usd)
       budget.usd = map.real("usd", {0, kUsdMax}).value_or(0);
     else
-      map.refuse("usd",
-                 "\"budget.usd\": this build runs local models alone, which cost no money; use tokens");
+      map.refuse("usd", "\"budget.usd\": this command does not count money; use tokens");
   });
 }
 
@@ -275,6 +278,53 @@ void read_planner(MappingReader& top, const AgentFileSupport& supported, AgentFi
   if (choice) file.planner = kPlanners[*choice];
 }
 
+// `steps:`, a plan by hand: the run does them and nothing else.
+void read_steps(MappingReader& top, AgentFile& file) {
+  const YamlNode* node = top.get("steps");
+  if (node == nullptr) return;
+  if (node->kind != YamlNode::Kind::kSequence) {
+    top.mistake(node->place, fmt::format("\"steps\" must be a list of steps such as `- {{id: geo, tool: "
+                                         "maps.maps_geo, arguments: {{…}}}}`, not {}",
+                                         kind_of(*node)));
+    return;
+  }
+  for (const auto* key : {"planner", "output", "tool_choice"}) {
+    if (top.get(key) != nullptr)
+      top.mistake(top.key_place(key),
+                  fmt::format("\"{}\" has no meaning beside \"steps\": leave it out", key));
+  }
+  Json steps = Json::array();
+  for (const YamlNode& item : node->items) {
+    MappingReader step(item, "steps", top.mistakes());
+    if (item.kind != YamlNode::Kind::kMapping) continue;
+    Json json = {{"id", step.string("id").value_or(std::to_string(steps.size() + 1))}};
+    if (const auto tool = step.string("tool")) {
+      check_pattern(top, *tool, step.get("tool")->place);
+      const auto dot = tool->find('.');
+      if (tool->find_first_of("*?") != std::string::npos)
+        step.mistake(step.get("tool")->place, "a step calls one tool: write its whole name");
+      if (dot != std::string::npos)
+        json["tool"] = model_tool_name(tool->substr(0, dot), tool->substr(dot + 1));
+    }
+    if (const auto prompt = step.string("prompt")) json["prompt"] = *prompt;
+    if (const auto* arguments = step.get("arguments"))
+      json["arguments"] = to_json(*arguments, top.mistakes());
+    for (const auto& [need, place] : step.strings("needs")) json["needs"].push_back(need);
+    if (const auto when = step.string("when")) {
+      json["when"] = *when;
+      if (auto condition = Condition::parse(*when); !condition)
+        step.mistake(step.get("when")->place, fmt::format("\"when\": {}", condition.error().message()));
+    }
+    step.done();
+    steps.push_back(std::move(json));
+  }
+  Json plan = {{"steps", std::move(steps)}};
+  if (!top.mistakes().empty()) return;
+  if (auto parsed = planner::Plan::parse(plan); !parsed)
+    top.mistake(node->place, fmt::format("\"steps\": {}", parsed.error().text()));
+  file.steps = std::move(plan);
+}
+
 void read_top(MappingReader& top, const AgentFileSupport& supported, AgentFile& file) {
   file.name = std::filesystem::path(file.path).stem().string();
   if (const auto name = top.string("name")) {
@@ -294,6 +344,7 @@ void read_top(MappingReader& top, const AgentFileSupport& supported, AgentFile& 
     file.tools.push_back(pattern);
   }
   read_planner(top, supported, file);
+  read_steps(top, file);
   read_memory(top, file);
   read_budget(top, supported, file.budget);
   read_policy(top, supported, file);
@@ -305,6 +356,16 @@ void read_top(MappingReader& top, const AgentFileSupport& supported, AgentFile& 
   file.calls_per_step =
       static_cast<std::size_t>(top.integer("calls_per_step", {1, kCallsPerStepMax})
                                    .value_or(static_cast<std::int64_t>(file.calls_per_step)));
+  top.mapping("results", [&](MappingReader& results) {
+    file.result_preview =
+        static_cast<std::size_t>(results.integer("preview", kResultPreview).value_or(2'048));
+  });
+  file.parallel_calls =
+      static_cast<std::size_t>(top.integer("parallel_calls", {1, kParallelCallsMax})
+                                   .value_or(static_cast<std::int64_t>(file.parallel_calls)));
+  file.parallel_calls_per_server =
+      static_cast<std::size_t>(top.integer("parallel_calls_per_server", {1, kParallelCallsMax})
+                                   .value_or(static_cast<std::int64_t>(file.parallel_calls_per_server)));
   top.done();
 }
 

@@ -67,7 +67,13 @@ struct AgentFile {
   infer::Sampling sampling;
   std::size_t tokens_per_step = 512;
   std::size_t calls_per_step = 8;  // Tool calls the model may make in one turn.
+  // `results: {preview: BYTES}`: longer results are shown by their beginning and read on with
+  // kReadResultTool; 0: off.
+  std::size_t result_preview = 0;
+  std::size_t parallel_calls = 8;             // Calls of the run in flight at once;
+  std::size_t parallel_calls_per_server = 8;  // of these, at one server.
   Planner planner = Planner::kReact;
+  JsonValue steps;  // `steps:` as planner::Plan has them, tools named as models know them; null: none.
   std::vector<Parameter> params;
   // The whole file as JSON, parameters filled in, `${NAME}` left as written: what may be journaled and read
   // back by agent_file_from().
@@ -76,10 +82,10 @@ struct AgentFile {
 
 // What the caller honours. A file that asks for more is refused with its line, never half obeyed.
 struct AgentFileSupport {
-  bool ask = false;   // policy rules with `ask`
-  bool when = false;  // policy rules with `when`
-  bool plan = false;  // planner: plan and auto
-  bool usd = false;   // budget.usd
+  bool ask = true;   // policy rules with `ask`
+  bool when = true;  // policy rules with `when`
+  bool plan = true;  // planner: plan and auto
+  bool usd = true;   // budget.usd
 };
 
 struct AgentFileOptions {

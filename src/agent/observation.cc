@@ -11,8 +11,9 @@
 namespace tsukai::agent {
 namespace {
 
-constexpr std::array<std::string_view, 8> kOutcomeNames = {
-    "done", "tool_error", "failed", "denied", "invalid", "unknown_tool", "over_budget", "cancelled"};
+constexpr std::array<std::string_view, 10> kOutcomeNames = {
+    "done",         "tool_error",  "failed",    "denied",  "invalid",
+    "unknown_tool", "over_budget", "cancelled", "skipped", "spoiled"};
 
 bool has_text(const Json& content) {
   return content.is_array() && std::any_of(content.begin(), content.end(), [](const Json& block) {
@@ -65,6 +66,27 @@ std::string bounded(std::string text, std::size_t bytes_max) {
   text.resize(text.size() - incomplete_utf8_tail(text));
   const auto kept = text.size();
   return text + fmt::format("\n[cut: the first {} of {} bytes are shown]", kept, whole);
+}
+
+std::string preview(std::string text, std::size_t bytes_max, const std::string& step_key) {
+  if (text.size() <= bytes_max) return text;
+  const auto whole = text.size();
+  text.resize(bytes_max);
+  text.resize(text.size() - incomplete_utf8_tail(text));
+  const auto kept = text.size();
+  return text + fmt::format("\n[the first {} of {} bytes; the rest: {} {{\"call\":\"{}\",\"offset\":{}}}]",
+                            kept, whole, kReadResultTool, step_key, kept);
+}
+
+std::string whole_text(const Json& came) {
+  std::string text;
+  if (const auto* content = find(came, "content"); content != nullptr && content->is_array()) {
+    for (const auto& block : *content) {
+      if (string_at(block, "type") == "text") text += (text.empty() ? "" : "\n") + string_at(block, "text");
+    }
+  }
+  const auto* structured = find(came, "structuredContent");
+  return text.empty() && structured != nullptr && !structured->is_null() ? print_json(*structured) : text;
 }
 
 Observation observe(const mcp::ToolResult& result, const Redaction& redaction) {

@@ -12,6 +12,7 @@ namespace {
 
 std::string describe(const PolicyRule& rule) {
   auto text = fmt::format("{}: {}", name(rule.action), rule.pattern);
+  if (!rule.when.always()) text += ", when " + rule.when.text();
   return rule.line > 0 ? fmt::format("{} (line {})", text, rule.line) : text;
 }
 
@@ -36,9 +37,11 @@ std::string_view name(PolicyRule::Action action) {
   return "deny";
 }
 
-Verdict judge(const std::vector<PolicyRule>& policy, std::string_view qualified) {
+Verdict judge(const std::vector<PolicyRule>& policy, std::string_view qualified, const Json& arguments) {
   for (const auto& rule : policy) {
-    if (glob_matches(rule.pattern, qualified)) return {rule.action, describe(rule)};
+    if (!glob_matches(rule.pattern, qualified)) continue;
+    const auto holds = rule.when.holds(arguments);
+    if (holds.value_or(rule.action != PolicyRule::Action::kAllow)) return {rule.action, describe(rule)};
   }
   return {};
 }

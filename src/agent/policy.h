@@ -1,4 +1,5 @@
-// Which tools a run may call. Rules are tried in order, the first whose glob matches `server.tool` decides;
+// Which calls a run may make. Rules are tried in order, the first whose glob matches `server.tool` and whose
+// condition holds decides;
 // where none matches, the call is allowed: end the list with `deny: "*"` to turn that round.
 #pragma once
 
@@ -17,7 +18,8 @@ struct Verdict {
 
 std::string_view name(PolicyRule::Action action);  // "allow", "ask", "deny"
 
-Verdict judge(const std::vector<PolicyRule>& policy, std::string_view qualified);
+// A condition that can't be evaluated takes the careful side: an `allow` rule does not match, the others do.
+Verdict judge(const std::vector<PolicyRule>& policy, std::string_view qualified, const Json& arguments);
 
 // A rule that no tool of `qualified` (all tools of all connected servers) matches is a slip of the pen that
 // would silently leave a tool reachable: kInvalidArgument naming rule, line and nearest tool. Rules that may

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "agent/records.h"
 #include "base/hash.h"
@@ -20,6 +21,28 @@ infer::Message message(infer::Role role, std::string text) {
   message.role = role;
   message.text = std::move(text);
   return message;
+}
+
+// A plan's step as the plan has it.
+std::string described(const planner::PlanStep& step) {
+  return step.tool + " " + step.arguments.print() + step.prompt;
+}
+
+// A result for other steps to refer to: what the tool answered as a value, where it did; else its whole text.
+std::string whole_result(const Json& payload) {
+  if (const auto* came = find(payload, "came"); came != nullptr && came->is_object()) {
+    if (const auto* structured = find(*came, "structuredContent");
+        structured != nullptr && !structured->is_null())
+      return print_json(*structured);
+    std::string text;
+    if (const auto* content = find(*came, "content"); content != nullptr && content->is_array()) {
+      for (const auto& block : *content) {
+        if (string_at(block, "type") == "text") text += (text.empty() ? "" : "\n") + string_at(block, "text");
+      }
+    }
+    if (!text.empty()) return text;
+  }
+  return string_at(payload, "observation");
 }
 
 // The text of a SIGNAL "say".
@@ -72,6 +95,10 @@ Result<void> Progress::apply(const Row& row) {
     case Kind::kApprovalAsked:
     case Kind::kApprovalGiven:
       return take_call(row);
+    case Kind::kPlan:
+      return take_plan(row);
+    case Kind::kCompacted:
+      return take_compaction(row);
     case Kind::kSignal:
       return take_signal(row);
     case Kind::kCancelled:
@@ -85,9 +112,26 @@ Result<void> Progress::apply(const Row& row) {
 }
 
 Result<void> Progress::take_intent(const Row& row) {
-  const Json& payload = *row.payload;
+  TSUKAI_TRY(auto call, opened(row));
+  if (auto* question = call_at(row.step_key); question != nullptr && question->asks) {
+    question->stage = CallProgress::Stage::kStarted;
+    ++question->attempts;
+    questions[row.step_key] = std::move(call);
+    return {};
+  }
   // An intent after an intent: the first attempt had no result. The prompt is rebuilt from the same
   // transcript.
+  open = std::move(call);
+  return {};
+}
+
+const OpenModelCall& Progress::asked(const std::string& key) const {
+  const auto found = questions.find(key);
+  return found == questions.end() ? *open : found->second;
+}
+
+Result<OpenModelCall> Progress::opened(const Row& row) const {
+  const Json& payload = *row.payload;
   OpenModelCall call;
   call.step_key = row.step_key;
   call.prompt.kept_bytes = static_cast<std::size_t>(integer_at(payload, "kept_bytes"));
@@ -109,11 +153,94 @@ Result<void> Progress::take_intent(const Row& row) {
     call.note = planner::note_kind_named(string_at(*note, "kind"));
     call.note_text = string_at(*note, "text");
   }
-  open = std::move(call);
+  return call;
+}
+
+// A question of a plan has a conversation of its own: the run's does not grow.
+Result<void> Progress::take_answer(const Row& row, CallProgress& call) {
+  TSUKAI_TRY(const auto reply, reply_from(*row.payload));
+  const auto& prompt = questions[row.step_key].prompt;
+  const auto tokens = static_cast<std::int64_t>(prompt.tokens.size());
+  totals.add_model_call(reply.usage, tokens == 0 ? -1 : tokens, number_at(*row.payload, "ms"));
+  situation.spent.tokens = totals.tokens_spent();
+  situation.spent.usd = totals.usage.usd;
+  questions.erase(row.step_key);
+  const bool cut = reply.finish == infer::FinishReason::kLength;
+  settle(call, cut ? Outcome::kFailed : Outcome::kDone,
+         cut ? "error: the answer was cut off by tokens_per_step: " + reply.message.text : reply.message.text,
+         0);
   return {};
 }
 
+// {"calls": step keys, "preview": bytes}: their observations are replaced by their beginnings.
+Result<void> Progress::take_compaction(const Row& row) {
+  const auto* keys = find(*row.payload, "calls");
+  if (keys == nullptr || !keys->is_array()) return misfit(row, "it names no calls");
+  const auto bytes = static_cast<std::size_t>(integer_at(*row.payload, "preview"));
+  for (auto& step : steps) {
+    for (auto& call : step.calls) {
+      if (call.message == 0 || std::find(keys->begin(), keys->end(), Json(call.step_key)) == keys->end())
+        continue;
+      auto& text = messages.at(call.message).text;
+      long_results.emplace(call.step_key, text);
+      text = bool_at(*row.payload, "handles") ? preview(std::move(text), bytes, call.step_key)
+                                              : bounded(std::move(text), bytes);
+    }
+  }
+  return {};
+}
+
+// {"plan", "by": "model" or "file"}. The file's own steps make a turn that no model took.
+Result<void> Progress::take_plan(const Row& row) {
+  const auto* json = find(*row.payload, "plan");
+  if (json == nullptr) return misfit(row, "it holds no plan");
+  std::set<std::string> known;
+  for (const auto& [id, result] : results) known.insert(id);
+  auto plan = planner::Plan::parse(*json, known);
+  if (!plan) return misfit(row, plan.error().message());
+  if (string_at(*row.payload, "by") == "file") {
+    StepProgress step;
+    step.by_file = true;
+    step.calls.push_back({.call = {row.step_key, std::string(kPlanTool), *json}, .step_key = row.step_key});
+    situation.turns.push_back({.calls = {{.call = std::string(kPlanTool)}}});
+    steps.push_back(std::move(step));
+  }
+  if (call_at(row.step_key) == nullptr) return misfit(row, "the model made no call " + row.step_key);
+  for (const auto& step : plan->steps) {
+    CallProgress call{.call = {row.step_key + "/" + step.id, step.tool, step.arguments}};
+    call.step_key = call.call.id;
+    call.parent = row.step_key;
+    call.plan_id = step.id;
+    call.asks = !step.prompt.empty();
+    if (call.asks) call.call.name = std::string(kQuestion);
+    const auto before = results.find(step.id);
+    if (before != results.end() && before->second.step == described(step)) {
+      call.stage = CallProgress::Stage::kSettled;
+      call.observation = before->second.text;
+    }
+    steps.back().calls.push_back(std::move(call));
+  }
+  steps.back().plans[row.step_key] = *std::move(plan);
+  return {};
+}
+
+std::map<std::string, planner::StepState> StepProgress::states(const std::string& parent) const {
+  std::map<std::string, planner::StepState> states;
+  for (const auto& call : calls) {
+    if (call.parent != parent || call.stage != CallProgress::Stage::kSettled) continue;
+    states[call.plan_id] = call.outcome == Outcome::kDone      ? planner::StepState::kDone
+                           : call.outcome == Outcome::kSkipped ? planner::StepState::kSkipped
+                                                               : planner::StepState::kFailed;
+  }
+  return states;
+}
+
 Result<void> Progress::take_reply(const Row& row) {
+  if (questions.contains(row.step_key)) {
+    auto* question = call_at(row.step_key);
+    if (question == nullptr) return misfit(row, "no plan has the question " + row.step_key);
+    return take_answer(row, *question);
+  }
   if (!open) return misfit(row, "there is no MODEL_INTENT before it");
   TSUKAI_TRY(auto reply, reply_from(*row.payload));
   said.clear();
@@ -133,6 +260,12 @@ Result<void> Progress::take_reply(const Row& row) {
   transcript.tokens = std::move(open->prompt.tokens);
   transcript.tokens.insert(transcript.tokens.end(), reply.tokens.begin(), reply.tokens.end());
   messages.push_back(std::move(reply.message));
+  planner::Turn turn{.note = step.note, .finish = step.finish, .text = step.text};
+  for (const auto& each : step.calls)
+    turn.calls.push_back({.call = each.call.name + " " + each.call.arguments.print()});
+  situation.turns.push_back(std::move(turn));
+  situation.spent.tokens = totals.tokens_spent();
+  situation.spent.usd = totals.usage.usd;
   steps.push_back(std::move(step));
   open.reset();
   return {};
@@ -154,6 +287,9 @@ Result<void> Progress::take_call(const Row& row) {
   switch (row.kind) {
     case Kind::kToolIntent:
       call->stage = CallProgress::Stage::kIntended;
+      if (!call->parent.empty()) {
+        if (const auto* arguments = find(*row.payload, "arguments")) call->call.arguments = *arguments;
+      }
       break;
     case Kind::kToolStarted:
       call->stage = CallProgress::Stage::kStarted;
@@ -174,6 +310,12 @@ Result<void> Progress::take_call(const Row& row) {
     default:
       settle(*call, outcome_named(string_at(*row.payload, "outcome")), string_at(*row.payload, "observation"),
              number_at(*row.payload, "ms"));
+      if (bool_at(*row.payload, "handle")) {
+        const auto* came = find(*row.payload, "came");
+        long_results[row.step_key] = came == nullptr ? std::string() : whole_text(*came);
+      }
+      if (auto result = results.find(call->plan_id); result != results.end() && !call->parent.empty())
+        result->second.text = whole_result(*row.payload);
   }
   return {};
 }
@@ -201,35 +343,31 @@ void Progress::settle(CallProgress& call, Outcome outcome, std::string observati
   call.stage = CallProgress::Stage::kSettled;
   call.outcome = outcome;
   call.observation = std::move(observation);
-  totals.add_tool_call(outcome, ms);
-  const auto& calls = steps.back().calls;
-  const auto settled = [](const auto& each) { return each.stage == CallProgress::Stage::kSettled; };
-  if (!std::all_of(calls.begin(), calls.end(), settled)) return;
-  // Results may arrive in any order; the model sees them in the order of its calls.
-  for (const auto& each : calls) {
-    auto told = message(infer::Role::kTool, each.observation);
-    told.call_id = each.call.id;
-    told.tool_name = each.call.name;
-    messages.push_back(std::move(told));
-  }
-}
-
-planner::Situation Progress::situation() const {
-  planner::Situation situation;
-  for (const auto& step : steps) {
-    planner::Turn turn{.note = step.note, .finish = step.finish, .text = step.text};
-    for (const auto& each : step.calls) {
-      planner::CallOutcome outcome{.call = each.call.name + " " + each.call.arguments.print()};
-      outcome.settled = each.stage == CallProgress::Stage::kSettled;
-      if (outcome.settled) outcome.result = std::string(name(each.outcome)) + " " + each.observation;
-      turn.calls.push_back(std::move(outcome));
-    }
-    situation.turns.push_back(std::move(turn));
-  }
-  situation.spent.tokens = totals.tokens_spent();
+  auto& step = steps.back();
+  const auto plan = step.plans.find(call.parent);
+  if (plan != step.plans.end() && outcome == Outcome::kDone)
+    results[call.plan_id] = {described(*plan->second.find(call.plan_id)), call.observation};
+  // A plan is no call of a tool, nor is a question; their parts were counted.
+  if (!call.asks && !step.plans.contains(call.step_key)) totals.add_tool_call(outcome, ms);
   situation.spent.tool_calls = totals.tool_calls;
-  situation.said = said;
-  return situation;
+  auto& calls = step.calls;
+  if (call.parent.empty()) {
+    auto& told = situation.turns.back().calls[static_cast<std::size_t>(&call - calls.data())];
+    told.settled = true;
+    told.invalid = outcome == Outcome::kInvalid || outcome == Outcome::kUnknownTool;
+    told.result = std::string(name(outcome)) + " " + call.observation;
+  }
+  const auto settled = [](const auto& each) { return each.stage == CallProgress::Stage::kSettled; };
+  if (step.by_file || !std::all_of(calls.begin(), calls.end(), settled)) return;
+  // Results may arrive in any order; the model sees them in the order of its calls.
+  for (auto& each : calls) {
+    if (!each.parent.empty()) continue;
+    auto answer = message(infer::Role::kTool, each.observation);
+    answer.call_id = each.call.id;
+    answer.tool_name = each.call.name;
+    each.message = messages.size();
+    messages.push_back(std::move(answer));
+  }
 }
 
 }  // namespace tsukai::agent

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "agent/observation.h"
 #include "agent/totals.h"
 #include "infer/model.h"
+#include "planner/graph.h"
 #include "planner/react.h"
 
 namespace tsukai::agent {
@@ -33,6 +35,12 @@ struct CallProgress {
   std::string denial;
   Outcome outcome = Outcome::kDone;
   std::string observation;
+  // A step of a plan: the key of the call that made the plan, and the step's id. Its arguments hold
+  // references until it is intended.
+  std::string parent;
+  std::string plan_id;
+  std::size_t message = 0;  // Its observation's place in Progress::messages; 0: not there.
+  bool asks = false;        // A question to the model rather than a tool.
 };
 
 // One turn of the model that has its MODEL_RESULT.
@@ -40,7 +48,18 @@ struct StepProgress {
   planner::NoteKind note = planner::NoteKind::kNone;
   infer::FinishReason finish = infer::FinishReason::kStop;
   std::string text;
-  std::vector<CallProgress> calls;
+  std::vector<CallProgress> calls;  // The model's own first, in order; then the steps of their plans.
+  std::map<std::string, planner::Plan> plans;  // By the key of the call that made it.
+  bool by_file = false;                        // The agent file's own steps: no model took this turn.
+
+  // What has become of the steps of a plan, by id.
+  std::map<std::string, planner::StepState> states(const std::string& parent) const;
+};
+
+// The result of a plan's step, for later steps to refer to.
+struct StepResult {
+  std::string step;  // Tool and arguments as the plan had them: the same step is never done twice.
+  std::string text;
 };
 
 // A model call without a result yet.
@@ -58,7 +77,13 @@ struct Progress {
   infer::Transcript transcript;          // The same as text and tokens.
   std::vector<StepProgress> steps;
   std::optional<OpenModelCall> open;
+  std::map<std::string, OpenModelCall> questions;  // Of plans, asked and not answered, by step key.
+  std::map<std::string, std::string>
+      long_results;                           // Whole, of what the model was shown a part of; by step key.
+  std::map<std::string, StepResult> results;  // Of all plans, by id.
   Totals totals;
+  // For the planner, kept up row by row. Limits, time spent and the settings are added by the caller.
+  planner::Situation situation;
   bool recalled = false;
   bool finished = false;
   bool cancel_asked = false;    // By a signal.
@@ -72,15 +97,19 @@ struct Progress {
   // All rows of a run, from the first.
   static Result<Progress> of(const std::vector<Row>& rows);
 
+  // The model call of a MODEL_INTENT row just applied.
+  const OpenModelCall& asked(const std::string& step_key) const;
   // The newest step's call with this key, or nullptr.
   CallProgress* call_at(const std::string& step_key);
-  // For the planner. Limits, time spent and the settings are added by the caller.
-  planner::Situation situation() const;
 
  private:
   Result<void> take_intent(const Row& row);
   Result<void> take_reply(const Row& row);
   Result<void> take_call(const Row& row);
+  Result<void> take_plan(const Row& row);
+  Result<void> take_compaction(const Row& row);
+  Result<OpenModelCall> opened(const Row& row) const;
+  Result<void> take_answer(const Row& row, CallProgress& call);
   Result<void> take_signal(const Row& row);
   void settle(CallProgress& call, Outcome outcome, std::string observation, double ms);
 };
@@ -88,5 +117,9 @@ struct Progress {
 // "step-3", "step-3/call-1"; both counted from 1.
 std::string step_key(std::size_t step);
 std::string call_key(std::size_t step, std::size_t call);
+
+// The tool a model makes plans with, and the name of a plan's question in events.
+inline constexpr std::string_view kPlanTool = "plan";
+inline constexpr std::string_view kQuestion = "prompt";
 
 }  // namespace tsukai::agent

@@ -13,7 +13,7 @@ Result<std::vector<RebuiltPrompt>> rebuild_prompts(const std::vector<Row>& rows)
   for (const auto& row : rows) {
     TSUKAI_TRY_VOID(progress.apply(row));
     if (row.kind != Kind::kModelIntent) continue;
-    const auto& call = *progress.open;
+    const auto& call = progress.asked(row.step_key);
     if (sha256_hex(call.prompt.text) != call.prompt_sha256) {
       return fail(Code::kCorrupt,
                   fmt::format("journal row {} ({}): the rebuilt prompt is not the one the model was given",

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agent/progress.h"
@@ -15,7 +14,7 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
   const Json& payload = *row.payload;
   switch (row.kind) {
     case Kind::kModelIntent:
-      record.prompts[row.step_key] = progress.open->prompt;
+      record.prompts[row.step_key] = progress.asked(row.step_key).prompt;
       return {};
     case Kind::kModelResult: {
       TSUKAI_TRY(record.replies[row.step_key], reply_from(payload));
@@ -86,26 +85,15 @@ RecordedModel::RecordedModel(const Record& record, RecordedClock& clock) : recor
                   static_cast<std::size_t>(integer_at(*model, "context_tokens"))};
 }
 
-namespace {
-
-std::string step_of(const infer::ChatRequest& request) {
-  const auto turns = std::count_if(request.messages.begin(), request.messages.end(), [](const auto& message) {
-    return message.role == infer::Role::kAssistant;
-  });
-  return step_key(static_cast<std::size_t>(turns) + 1);
-}
-
-}  // namespace
-
 Result<infer::Prompt> RecordedModel::render(const infer::ChatRequest& request, const infer::Transcript&) {
-  const auto found = record_.prompts.find(step_of(request));
+  const auto found = record_.prompts.find(request.name);
   if (found == record_.prompts.end())
-    return fail(Code::kNotFound, std::string(kRecordEnds) + "prompt of " + step_of(request));
+    return fail(Code::kNotFound, std::string(kRecordEnds) + "prompt of " + request.name);
   return found->second;
 }
 
 Task<infer::ChatReply> RecordedModel::generate(infer::ChatRequest request, infer::Prompt, infer::OnText) {
-  const auto key = step_of(request);
+  const auto key = request.name;
   const auto found = record_.replies.find(key);
   if (found == record_.replies.end())
     co_return fail(Code::kNotFound, std::string(kRecordEnds) + "reply of " + key);

@@ -58,7 +58,12 @@ Result<PolicyRule> rule_from(const Json& json) {
   for (const auto action :
        {PolicyRule::Action::kAllow, PolicyRule::Action::kAsk, PolicyRule::Action::kDeny}) {
     const auto pattern = string_at(json, std::string(name(action)));
-    if (!pattern.empty()) return PolicyRule{action, pattern, static_cast<int>(integer_at(json, "line"))};
+    if (pattern.empty()) continue;
+    PolicyRule rule{action, pattern, static_cast<int>(integer_at(json, "line"))};
+    if (const auto when = string_at(json, "when"); !when.empty()) {
+      TSUKAI_TRY(rule.when, Condition::parse(when));
+    }
+    return rule;
   }
   return fail(Code::kCorrupt, "a policy rule in the journal is damaged");
 }
@@ -137,6 +142,7 @@ Json agent_record(const AgentFile& file, const Redaction& redaction) {
   Json policy = Json::array();
   for (const auto& rule : file.policy) {
     policy.push_back({{std::string(name(rule.action)), rule.pattern}, {"line", rule.line}});
+    if (!rule.when.always()) policy.back()["when"] = rule.when.text();
   }
   Json out = {{"path", file.path},
               {"name", file.name},
@@ -156,6 +162,16 @@ Json agent_record(const AgentFile& file, const Redaction& redaction) {
               {"sampling", sampling_record(file.sampling)},
               {"tokens_per_step", file.tokens_per_step},
               {"calls_per_step", file.calls_per_step}};
+  // What came later is written where it is used, so that the records of before still replay to the same
+  // bytes.
+  const AgentFile plain;
+  if (file.budget.usd > 0) out["budget"]["usd"] = file.budget.usd;
+  if (file.parallel_calls != plain.parallel_calls) out["parallel_calls"] = file.parallel_calls;
+  if (file.parallel_calls_per_server != plain.parallel_calls_per_server)
+    out["parallel_calls_per_server"] = file.parallel_calls_per_server;
+  if (file.result_preview > 0) out["results"] = {{"preview", file.result_preview}};
+  if (file.planner != plain.planner) out["planner"] = file.planner == Planner::kPlan ? "plan" : "auto";
+  if (!file.steps.is_null()) out["steps"] = *file.steps;
   if (file.output_schema) out["output"] = {{"schema", **file.output_schema}};
   return out;
 }
@@ -178,7 +194,7 @@ Result<AgentFile> agent_from(const Json& record, bool start_servers) {
   }
   if (const auto* budget = find(record, "budget")) {
     file.budget = {integer_at(*budget, "steps"), integer_at(*budget, "tool_calls"),
-                   integer_at(*budget, "tokens"), integer_at(*budget, "seconds")};
+                   integer_at(*budget, "tokens"), integer_at(*budget, "seconds"), number_at(*budget, "usd")};
   }
   if (const auto* policy = find(record, "policy"); policy != nullptr && policy->is_array()) {
     for (const auto& json : *policy) {
@@ -189,9 +205,17 @@ Result<AgentFile> agent_from(const Json& record, bool start_servers) {
   if (const auto* output = find(record, "output")) {
     if (const auto* schema = find(*output, "schema")) file.output_schema = *schema;
   }
+  if (const auto* results = find(record, "results"))
+    file.result_preview = static_cast<std::size_t>(integer_at(*results, "preview"));
+  const auto planner = string_at(record, "planner");
+  file.planner = planner == "plan" ? Planner::kPlan : planner == "auto" ? Planner::kAuto : Planner::kReact;
+  if (const auto* steps = find(record, "steps")) file.steps = *steps;
   if (const auto* sampling = find(record, "sampling")) file.sampling = sampling_from(*sampling);
   file.tokens_per_step = static_cast<std::size_t>(integer_at(record, "tokens_per_step", 512));
   file.calls_per_step = static_cast<std::size_t>(integer_at(record, "calls_per_step", 8));
+  file.parallel_calls = static_cast<std::size_t>(integer_at(record, "parallel_calls", 8));
+  file.parallel_calls_per_server =
+      static_cast<std::size_t>(integer_at(record, "parallel_calls_per_server", 8));
   return file;
 }
 
@@ -287,13 +311,15 @@ Result<infer::ChatReply> reply_from(const Json& payload) {
 }
 
 Json observation_record(const infer::ToolCall& call, const Observation& observation) {
-  return {{"id", call.id},
-          {"name", call.name},
-          {"outcome", name(observation.outcome)},
-          {"observation", observation.text},
-          {"bytes", observation.bytes_whole},
-          {"came", *observation.came},
-          {"ms", observation.ms}};
+  Json out = {{"id", call.id},
+              {"name", call.name},
+              {"outcome", name(observation.outcome)},
+              {"observation", observation.text},
+              {"bytes", observation.bytes_whole},
+              {"came", *observation.came},
+              {"ms", observation.ms}};
+  if (observation.handle) out["handle"] = true;
+  return out;
 }
 
 }  // namespace tsukai::agent

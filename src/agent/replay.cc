@@ -32,6 +32,7 @@ bool compared(Kind kind) {
   switch (kind) {
     case Kind::kRunStarted:
     case Kind::kRecalled:
+    case Kind::kPlan:
     case Kind::kModelIntent:
     case Kind::kModelResult:
     case Kind::kToolIntent:

@@ -23,31 +23,11 @@ asio::awaitable<bool> was_cancelled() {
   co_return (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none;
 }
 
-void Run::tell(const std::string& type, Json data) {
-  if (parts_.on_event) parts_.on_event({type, parts_.clock.wall_ms(), std::move(data)});
-}
-
-Result<void> Run::record(Kind kind, const std::string& key, const Json& payload, int attempt) {
-  crash_point("before", name(kind));
-  TSUKAI_TRY(const auto row, parts_.journal.append(id_, kind, key, attempt, payload));
-  crash_point("after", name(kind));
-  return progress_.apply(row);
-}
-
-Result<void> Run::note(Kind kind, const std::string& key, Json payload) {
-  Row row;
-  row.kind = kind;
-  row.step_key = key;
-  row.at_ms = parts_.clock.wall_ms();
-  row.payload = std::move(payload);
-  return progress_.apply(row);
-}
-
-Result<void> Run::begin() {
+Task<void> Run::begin() {
   began_ms_ = parts_.clock.steady_ms();
   if (parts_.file.output_schema) {
     auto compiled = JsonSchema::compile(**parts_.file.output_schema);
-    if (!compiled) return fail(std::move(compiled).error().in("output.schema"));
+    if (!compiled) co_return fail(std::move(compiled).error().in("output.schema"));
     output_ = *std::move(compiled);
   }
   const auto& redaction = parts_.toolbox.redaction();
@@ -60,9 +40,12 @@ Result<void> Run::begin() {
                   {"model", model_record(parts_.model.description())},
                   {"tools", tools_record(parts_.toolbox.tools())},
                   {"seed", parts_.file.sampling.seed}};
-  TSUKAI_TRY(id_, parts_.journal.start_run(parts_.file.name, parts_.task, parts_.user, payload));
+  TSUKAI_CO_TRY(id_, co_await journaled<std::string>([agent = parts_.file.name, task = parts_.task,
+                                                      user = parts_.user, payload](Journal& journal) {
+                  return journal.start_run(agent, task, user, payload);
+                }));
   crash_point("after", "RUN_STARTED");
-  TSUKAI_TRY_VOID(note(Kind::kRunStarted, "", payload));
+  TSUKAI_CO_TRY_VOID(note(Kind::kRunStarted, "", payload));
 
   Json names = Json::array();
   for (const auto& tool : parts_.toolbox.tools()) names.push_back(tool.qualified);
@@ -75,20 +58,22 @@ Result<void> Run::begin() {
                        {"tools", names},
                        {"seed", parts_.file.sampling.seed},
                        {"budget", payload["agent"]["budget"]}});
-  return {};
+  co_return Result<void>();
 }
 
-Result<void> Run::restore(const std::string& id) {
+Task<void> Run::restore(std::string id) {
   id_ = id;
-  TSUKAI_TRY_VOID(parts_.journal.take_lease(id_));
-  TSUKAI_TRY(const auto rows, parts_.journal.rows(id_));
-  TSUKAI_TRY(progress_, Progress::of(rows));
+  TSUKAI_CO_TRY_VOID(
+      co_await journaled<Lease>([id](Journal& journal) { return journal.take_lease(id, kLeaseMs); }));
+  TSUKAI_CO_TRY(const auto rows, parts_.journal.rows(id_));
+  TSUKAI_CO_TRY(progress_, Progress::of(rows));
   progress_.last_at_ms = parts_.clock.wall_ms();
   began_ms_ = parts_.clock.steady_ms() - progress_.active_ms;
   if (parts_.file.output_schema) {
-    TSUKAI_TRY(output_, JsonSchema::compile(**parts_.file.output_schema));
+    TSUKAI_CO_TRY(output_, JsonSchema::compile(**parts_.file.output_schema));
   }
-  TSUKAI_TRY_VOID(parts_.journal.set_state(id_, RunState::kRunning));
+  TSUKAI_CO_TRY_VOID(
+      co_await journaled_void([id](Journal& journal) { return journal.set_state(id, RunState::kRunning); }));
   tell("run_started", {{"run_id", id_},
                        {"agent", parts_.file.name},
                        {"task", progress_.task},
@@ -96,7 +81,7 @@ Result<void> Run::restore(const std::string& id) {
                        {"model", model_record(parts_.model.description())},
                        {"database", parts_.database_path},
                        {"resumed_at_step", step_number() + 1}});
-  return {};
+  co_return Result<void>();
 }
 
 Result<void> Run::recall() {
@@ -111,19 +96,21 @@ Result<void> Run::recall() {
   }
   Json payload =
       recalled_record(*found, parts_.toolbox.redaction().text(opening_message(parts_.task, *found)));
-  TSUKAI_TRY_VOID(record(Kind::kRecalled, "", payload));
+  TSUKAI_TRY_VOID(stage(Kind::kRecalled, "", payload));
   tell("recalled", {{"episodes", payload["episodes"]}});
   return {};
 }
 
-planner::Situation Run::situation() {
-  auto situation = progress_.situation();
+const planner::Situation& Run::situation() {
+  auto& situation = progress_.situation;
   const auto& budget = parts_.file.budget;
-  situation.limits = {budget.steps, budget.tool_calls, budget.tokens, budget.seconds * 1000};
+  situation.limits = {budget.steps, budget.tool_calls, budget.tokens, budget.seconds * 1000, budget.usd};
   situation.spent.ms = elapsed_ms();
   situation.tool_choice = parts_.file.tool_choice;
   situation.tool_choice_first_only = parts_.file.tool_choice_first_only;
   situation.has_tools = !parts_.toolbox.definitions().empty();
+  situation.said = progress_.said;
+  situation.answer_faults.clear();
   if (output_ && !progress_.steps.empty() && progress_.steps.back().calls.empty()) {
     auto answer = parse_json(progress_.steps.back().text);
     if (!answer)
@@ -135,46 +122,52 @@ planner::Situation Run::situation() {
 }
 
 Task<RunOutcome> Run::start() {
-  TSUKAI_CO_TRY_VOID(begin());
+  TSUKAI_CO_TRY_VOID(co_await begin());
   co_return co_await loop();
 }
 
 Task<RunOutcome> Run::resume(std::string id) {
-  TSUKAI_CO_TRY_VOID(restore(id));
+  TSUKAI_CO_TRY_VOID(co_await restore(std::move(id)));
   co_return co_await loop();
 }
 
-Result<std::optional<Ending>> Run::outside() {
+Task<std::optional<Ending>> Run::outside() {
   const auto now = parts_.clock.steady_ms();
   if (signals_ms_ == 0 || now - signals_ms_ >= kSignalsEveryMs) {
     signals_ms_ = std::max<std::int64_t>(1, now);
-    TSUKAI_TRY(const auto signals, parts_.journal.take_signals(id_));
+    TSUKAI_CO_TRY_VOID(co_await flush());
+    TSUKAI_CO_TRY(const auto signals, co_await journaled<std::vector<Signal>>([run = id_](Journal& journal) {
+                    return journal.take_signals(run);
+                  }));
     for (const auto& signal : signals) {
-      TSUKAI_TRY_VOID(note(Kind::kSignal, "", {{"name", signal.name}, {"payload", *signal.payload}}));
+      TSUKAI_CO_TRY_VOID(note(Kind::kSignal, "", {{"name", signal.name}, {"payload", *signal.payload}}));
     }
   }
-  if (progress_.cancel_asked) return Ending{RunState::kCancelled, {}, "cancelled by a signal"};
-  if (!progress_.aborted.empty()) return Ending{RunState::kFailed, {}, progress_.aborted};
-  return std::nullopt;
+  if (progress_.cancel_asked) co_return Ending{RunState::kCancelled, {}, "cancelled by a signal"};
+  if (!progress_.aborted.empty()) co_return Ending{RunState::kFailed, {}, progress_.aborted};
+  co_return std::nullopt;
 }
 
 Task<RunOutcome> Run::loop() {
   // Asked for at each arrow instead of thrown, so that the journal is always closed.
   co_await asio::this_coro::throw_if_cancelled(false);
   TSUKAI_CO_TRY_VOID(recall());
+  TSUKAI_CO_TRY_VOID(plan_of_file());
   std::optional<Ending> ending;
   while (!ending) {
     if (co_await was_cancelled()) {
       ending = Ending{RunState::kCancelled, {}, "cancelled"};
       break;
     }
-    TSUKAI_CO_TRY(ending, outside());
+    TSUKAI_CO_TRY(ending, co_await outside());
+    if (ending) break;
+    ending = end_of_steps();
     if (ending) break;
     auto next = planner::next_step(situation());
     if (auto* question = std::get_if<planner::AskModel>(&next)) {
       TSUKAI_CO_TRY(ending, co_await ask_model(std::move(*question)));
-    } else if (auto* calls = std::get_if<planner::Dispatch>(&next)) {
-      TSUKAI_CO_TRY(ending, co_await dispatch(calls->calls_allowed));
+    } else if (std::holds_alternative<planner::Dispatch>(next)) {
+      TSUKAI_CO_TRY(ending, co_await dispatch());
     } else if (auto* finish = std::get_if<planner::Finish>(&next)) {
       ending = Ending{RunState::kDone, std::move(finish->answer), {}};
     } else {
@@ -183,8 +176,8 @@ Task<RunOutcome> Run::loop() {
                       std::move(stop.reason)};
     }
   }
-  if (ending->state == RunState::kWaiting) co_return pause(*std::move(ending));
-  co_return close(*std::move(ending));
+  if (ending->state == RunState::kWaiting) co_return co_await pause(*std::move(ending));
+  co_return co_await close(*std::move(ending));
 }
 
 Result<void> Run::remember(const Ending& ending) {
@@ -198,8 +191,9 @@ Result<void> Run::remember(const Ending& ending) {
   return {};
 }
 
-Result<RunOutcome> Run::close(Ending ending) {
-  TSUKAI_TRY_VOID(remember(ending));
+Task<RunOutcome> Run::close(Ending ending) {
+  TSUKAI_CO_TRY_VOID(co_await flush());
+  TSUKAI_CO_TRY_VOID(remember(ending));
   RunOutcome outcome;
   outcome.run_id = id_;
   outcome.state = ending.state;
@@ -211,26 +205,36 @@ Result<RunOutcome> Run::close(Ending ending) {
                         {"reason", ending.reason},
                         {"totals", totals}};
   crash_point("before", "RUN_DONE");
-  TSUKAI_TRY_VOID(parts_.journal.finish_run(id_, ending.state, outcome.answer, payload));
+  TSUKAI_CO_TRY_VOID(co_await journaled_void(
+      [run = id_, state = ending.state, answer = outcome.answer, payload](Journal& journal) {
+        return journal.finish_run(run, state, answer, payload);
+      }));
   tell("run_done", {{"run_id", id_},
                     {"state", name(ending.state)},
                     {"answer", ending.answer},
                     {"reason", ending.reason},
                     {"totals", totals}});
-  return outcome;
+  co_return outcome;
 }
 
-Result<RunOutcome> Run::pause(Ending ending) {
-  TSUKAI_TRY_VOID(parts_.journal.set_state(id_, RunState::kWaiting));
-  TSUKAI_TRY_VOID(parts_.journal.release_lease(id_));
+Task<RunOutcome> Run::pause(Ending ending) {
+  TSUKAI_CO_TRY_VOID(co_await flush());
+  TSUKAI_CO_TRY_VOID(co_await journaled_void([run = id_](Journal& journal) -> Result<void> {
+    TSUKAI_TRY_VOID(journal.set_state(run, RunState::kWaiting));
+    return journal.release_lease(run);
+  }));
   const Json totals = progress_.totals.json(elapsed_ms());
   tell("run_done", {{"run_id", id_},
                     {"state", name(ending.state)},
                     {"answer", ""},
                     {"reason", ending.reason},
                     {"totals", totals}});
-  return RunOutcome{
-      .run_id = id_, .state = ending.state, .answer = std::move(ending.reason), .totals = totals};
+  RunOutcome outcome;
+  outcome.run_id = id_;
+  outcome.state = ending.state;
+  outcome.answer = std::move(ending.reason);
+  outcome.totals = totals;
+  co_return outcome;
 }
 
 Task<RunOutcome> execute_run(RunParts parts) {

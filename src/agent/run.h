@@ -7,6 +7,7 @@
 #include "agent/agent_file.h"
 #include "agent/events.h"
 #include "agent/journal.h"
+#include "agent/journal_writer.h"
 #include "agent/runtime.h"
 #include "agent/toolbox.h"
 #include "base/clock.h"
@@ -16,16 +17,14 @@
 
 namespace tsukai::agent {
 
-// Calls of one turn that run side by side.
-inline constexpr std::size_t kParallelCallsMax = 8;
-
 // What a run works with. All outlive it; all are used on the io thread.
 struct RunParts {
   AgentFile file;
   std::string task;
   std::string user;
-  std::string database_path;  // For whoever watches.
-  Journal& journal;
+  std::string database_path;         // For whoever watches.
+  Journal& journal;                  // Reads; writes too, where there is no writer.
+  JournalWriter* writer = nullptr;   // Where runs share commits, all writes go here.
   memory::Memory* memory = nullptr;  // Null: memory is off.
   infer::ChatModel& model;
   Toolbox& toolbox;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/redirect_error.hpp>
 #include <nlohmann/json.hpp>
 
 #include "agent/crash_point.h"
@@ -25,143 +26,229 @@ Json Run::call_named(const CallProgress& call) const {
           {"tool", tool == nullptr ? call.call.name : tool->tool.name}};
 }
 
-Task<std::optional<Ending>> Run::dispatch(std::size_t calls_allowed) {
-  queue_.clear();
-  std::vector<std::string> waiting;
+std::size_t Run::count(Fate fate) const {
+  return static_cast<std::size_t>(std::count(fates_.begin(), fates_.end(), fate));
+}
+
+Task<std::optional<Ending>> Run::dispatch() {
+  fates_.clear();
+  call_failed_.reset();
+  auto executor = co_await asio::this_coro::executor;
+  landed_.emplace(executor, asio::steady_timer::time_point::max());
+  Gate gate(executor);
+  for (;;) {
+    landed_any_ = false;
+    if (auto admitted = co_await admit(gate); !admitted) call_failed_ = admitted.error();
+    if (call_failed_ || co_await was_cancelled()) break;
+    if (count(Fate::kFlying) == 0) break;
+    // What has its result is durable while others are still on their way.
+    if (auto flushed = co_await flush(); !flushed) call_failed_ = flushed.error();
+    if (call_failed_) break;
+    boost::system::error_code error;
+    if (!landed_any_) co_await landed_->async_wait(asio::redirect_error(asio::use_awaitable, error));
+    if (co_await was_cancelled()) break;
+  }
+  const bool cancelled = co_await was_cancelled();  // Asked before close(), which puts cancellation off.
+  // Nobody knows whether a cancelled call took effect: no result is claimed for it.
+  if (gate.alive() > 0) co_await gate.close();
+  if (call_failed_) co_return fail(*call_failed_);
+  if (cancelled) co_return Ending{RunState::kCancelled, {}, "cancelled"};
+  if (count(Fate::kWaits) == 0) co_return std::nullopt;
+  co_return Ending{RunState::kWaiting, {}, waiting_reason()};
+}
+
+std::string Run::waiting_reason() const {
+  std::string reason = "waiting for a person:";
   for (std::size_t i = 0; i < calls().size(); ++i) {
-    if (calls()[i].stage == CallProgress::Stage::kSettled) continue;
-    auto told = call_named(calls()[i]);
-    told["arguments"] = *calls()[i].call.arguments;
-    tell("tool_call", std::move(told));
-    TSUKAI_CO_TRY(const auto fate, consider(i, queue_.size() < calls_allowed));
-    if (fate == Fate::kGo) queue_.push_back(i);
-    if (fate == Fate::kWaits) waiting.push_back(calls()[i].step_key);
+    if (fates_[i] != Fate::kWaits) continue;
+    const auto& call = calls()[i];
+    const auto verb =
+        call.stage == CallProgress::Stage::kUnknown
+            ? fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort", id_, call.step_key)
+            : fmt::format("tsukai runs approve {} {} [--deny]", id_, call.step_key);
+    reason += fmt::format("\n  {} {}: {}", call.step_key, call.call.name, verb);
+  }
+  return reason;
+}
+
+// Rows that belong together become durable together: results that came in, intents of what is new, starts of
+// what begins now. One commit, then the dispatch.
+Task<void> Run::admit(Gate& gate) {
+  // Again while something changed: a step that is over may let others begin, or end its plan.
+  for (bool more = true; more;) {
+    more = false;
+    for (std::size_t i = 0; i < calls().size(); ++i) {
+      fates_.resize(calls().size(), Fate::kNew);
+      if (fates_[i] != Fate::kNew) continue;
+      const auto before = calls().size();
+      Fate fate = Fate::kOver;
+      if (calls()[i].stage != CallProgress::Stage::kSettled) {
+        TSUKAI_CO_TRY(fate, co_await consider(i));
+      }
+      fates_.resize(calls().size(), Fate::kNew);
+      fates_[i] = fate;
+      more = more || fate != Fate::kNew || calls().size() != before;
+    }
   }
   TSUKAI_CO_TRY_VOID(intend());
-  std::reverse(queue_.begin(), queue_.end());
-  Gate gate(co_await asio::this_coro::executor);
-  const auto workers = std::min(queue_.size(), kParallelCallsMax);
-  for (std::size_t i = 0; i < workers; ++i) gate.spawn(work());
-  co_await gate.drained();
-  if (co_await was_cancelled()) {
-    queue_.clear();
-    co_await gate.close();
-    co_return Ending{RunState::kCancelled, {}, "cancelled"};
+  std::vector<std::size_t> starting;
+  for (std::size_t i = 0; i < calls().size(); ++i) {
+    if (fates_[i] != Fate::kGo) continue;
+    if (!may_start(i)) break;  // In the order of the calls: one that runs alone waits for those before it.
+    if (calls()[i].asks) {
+      TSUKAI_CO_TRY_VOID(begin_question(i));
+      if (fates_[i] == Fate::kOver) continue;
+    } else {
+      TSUKAI_CO_TRY_VOID(
+          stage(Kind::kToolStarted, calls()[i].step_key, Json::object(), calls()[i].attempts + 1));
+    }
+    fates_[i] = Fate::kFlying;
+    starting.push_back(i);
   }
-  if (call_failed_) co_return fail(*call_failed_);
-  if (waiting.empty()) co_return std::nullopt;
-  std::string reason = "waiting for a person:";
-  for (const auto& key : waiting) {
-    const auto* call = progress_.call_at(key);
-    const auto verb = call->stage == CallProgress::Stage::kUnknown
-                          ? fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort", id_, key)
-                          : fmt::format("tsukai runs approve {} {} [--deny]", id_, key);
-    reason += fmt::format("\n  {} {}: {}", key, call->call.name, verb);
-  }
-  co_return Ending{RunState::kWaiting, {}, std::move(reason)};
-}
-
-Result<Run::Fate> Run::consider(std::size_t index, bool room) {
-  const auto each = calls()[index];
-  const auto& redaction = parts_.toolbox.redaction();
-  if (each.stage == CallProgress::Stage::kUnknown) return Fate::kWaits;
-  const auto* tool = parts_.toolbox.find(each.call.name);
-  if (each.stage == CallProgress::Stage::kStarted) {
-    // Some process died, or lost the run, between TOOL_STARTED and TOOL_RESULT.
-    if (tool != nullptr && recovery_of(each, *tool, parts_.toolbox.trusted(*tool)) != Recovery::kUnknown)
-      return Fate::kGo;
-    TSUKAI_TRY_VOID(record(Kind::kToolUnknown, each.step_key, call_record(each.call), each.attempts));
-    return Fate::kWaits;
-  }
-  if (auto refusal = parts_.toolbox.refusal(each.call)) {
-    TSUKAI_TRY_VOID(settle(index, observe_failure(refusal->outcome, refusal->message, redaction)));
-    return Fate::kSettled;
-  }
-  if (!room) {
-    const auto message =
-        fmt::format("not called: the budget of {} tool calls is used up", parts_.file.budget.tool_calls);
-    TSUKAI_TRY_VOID(settle(index, observe_failure(Outcome::kOverBudget, message, redaction)));
-    return Fate::kSettled;
-  }
-  const auto rule = parts_.toolbox.approval_rule(each.call);
-  return rule.empty() || each.allowed ? Result<Fate>(Fate::kGo) : approve(index, rule);
-}
-
-Result<Run::Fate> Run::approve(std::size_t index, const std::string& rule) {
-  const auto each = calls()[index];
-  const auto& tool = *parts_.toolbox.find(each.call.name);
-  if (!each.asked) {
-    TSUKAI_TRY(const auto asked,
-               parts_.journal.ask_approval(id_, each.step_key, tool.qualified, *each.call.arguments, rule));
-    crash_point("after", name(Kind::kApprovalAsked));
-    TSUKAI_TRY_VOID(note(Kind::kApprovalAsked, each.step_key, {{"digest", asked.digest}}));
-    tell("notice",
-         {{"message", fmt::format("{} {} needs approval ({})", each.step_key, tool.qualified, rule)}});
-  }
-  if (!each.denied) {
-    TSUKAI_TRY(const auto given,
-               parts_.journal.use_approval(id_, each.step_key, tool.qualified, *each.call.arguments));
-    if (!given) return Fate::kWaits;
-    const bool allowed = given->decision == Approval::Decision::kAllowed;
-    TSUKAI_TRY_VOID(note(Kind::kApprovalGiven, each.step_key,
-                         {{"allowed", allowed}, {"by", given->by}, {"reason", given->reason}}));
-    crash_point("after", name(Kind::kApprovalGiven));
-    if (allowed) return Fate::kGo;
-  }
-  TSUKAI_TRY_VOID(
-      settle(index, observe_failure(Outcome::kDenied, calls()[index].denial, parts_.toolbox.redaction())));
-  return Fate::kSettled;
-}
-
-// All intents of a turn are durable, at once, before the first dispatch.
-Result<void> Run::intend() {
-  std::vector<Entry> entries;
-  for (const auto index : queue_) {
-    const auto& each = calls()[index];
-    if (each.stage != CallProgress::Stage::kPlanned) continue;
-    auto payload = call_record(each.call);
-    payload["tool"] = parts_.toolbox.find(each.call.name)->qualified;
-    entries.push_back({Kind::kToolIntent, each.step_key, 1, std::move(payload)});
-  }
-  if (entries.empty()) return {};
-  crash_point("before", name(Kind::kToolIntent));
-  TSUKAI_TRY(const auto rows, parts_.journal.append_all(id_, entries));
-  crash_point("after", name(Kind::kToolIntent));
-  for (const auto& row : rows) TSUKAI_TRY_VOID(progress_.apply(row));
-  return {};
-}
-
-Task<void> Run::work() {
-  co_await asio::this_coro::throw_if_cancelled(false);
-  while (!queue_.empty() && !call_failed_ && !co_await was_cancelled()) {
-    const auto index = queue_.back();
-    queue_.pop_back();
-    if (auto made = co_await make_call(index); !made) call_failed_ = made.error();
+  if (starting.empty()) co_return Result<void>();
+  TSUKAI_CO_TRY_VOID(co_await flush());
+  if (co_await was_cancelled()) co_return Result<void>();
+  for (const auto index : starting) {
+    if (calls()[index].asks)
+      gate.spawn(ask_question(index));
+    else
+      gate.spawn(make_call(index));
   }
   co_return Result<void>();
 }
 
-Task<void> Run::make_call(std::size_t index) {
+bool Run::may_start(std::size_t index) const {
+  const auto* tool = parts_.toolbox.find(calls()[index].call.name);
+  std::size_t flying = 0, at_server = 0;
+  for (std::size_t i = 0; i < calls().size(); ++i) {
+    if (fates_[i] != Fate::kFlying) continue;
+    ++flying;
+    const auto* other = parts_.toolbox.find(calls()[i].call.name);
+    if (other == nullptr) continue;
+    if (other->destructive()) return false;
+    at_server += tool != nullptr && other->server == tool->server ? 1 : 0;
+  }
+  if (tool != nullptr && tool->destructive()) return flying == 0;
+  return flying < parts_.file.parallel_calls && at_server < parts_.file.parallel_calls_per_server;
+}
+
+bool Run::room_in_budget() const {
+  const auto going = static_cast<std::int64_t>(count(Fate::kGo) + count(Fate::kFlying));
+  return progress_.totals.tool_calls + going < parts_.file.budget.tool_calls;
+}
+
+void Run::announce(std::size_t index) {
+  auto told = call_named(calls()[index]);
+  told["arguments"] = *calls()[index].call.arguments;
+  tell_soon("tool_call", std::move(told));
+}
+
+Task<Run::Fate> Run::consider(std::size_t index) {
+  if (makes_plan(calls()[index])) co_return consider_plan(index);
+  if (!calls()[index].parent.empty()) {
+    TSUKAI_CO_TRY(const auto fate, consider_step(index));
+    if (fate != Fate::kGo) co_return fate;
+  }
+  announce(index);
+  if (reads_result(calls()[index].call)) co_return read_result(index);
   const auto each = calls()[index];
-  TSUKAI_CO_TRY_VOID(record(Kind::kToolStarted, each.step_key, Json::object(), each.attempts + 1));
+  if (each.asks) co_return Fate::kGo;
+  const auto& redaction = parts_.toolbox.redaction();
+  if (each.stage == CallProgress::Stage::kUnknown) co_return Fate::kWaits;
+  const auto* tool = parts_.toolbox.find(each.call.name);
+  if (each.stage == CallProgress::Stage::kStarted) {
+    // Some process died, or lost the run, between TOOL_STARTED and TOOL_RESULT.
+    if (tool != nullptr && recovery_of(each, *tool, parts_.toolbox.trusted(*tool)) != Recovery::kUnknown)
+      co_return Fate::kGo;
+    TSUKAI_CO_TRY_VOID(stage(Kind::kToolUnknown, each.step_key, call_record(each.call), each.attempts));
+    co_return Fate::kWaits;
+  }
+  if (auto refusal = parts_.toolbox.refusal(each.call)) {
+    TSUKAI_CO_TRY_VOID(settle(index, observe_failure(refusal->outcome, refusal->message, redaction)));
+    co_return Fate::kOver;
+  }
+  if (!room_in_budget()) {
+    const auto message =
+        fmt::format("not called: the budget of {} tool calls is used up", parts_.file.budget.tool_calls);
+    TSUKAI_CO_TRY_VOID(settle(index, observe_failure(Outcome::kOverBudget, message, redaction)));
+    co_return Fate::kOver;
+  }
+  auto rule = parts_.toolbox.approval_rule(each.call);
+  if (rule.empty() || each.allowed) co_return Fate::kGo;
+  co_return co_await approve(index, std::move(rule));
+}
+
+Task<Run::Fate> Run::approve(std::size_t index, std::string rule) {
+  const auto each = calls()[index];
+  const auto qualified = parts_.toolbox.find(each.call.name)->qualified;
+  // The journal writes rows of its own here: what is staged stands before them.
+  TSUKAI_CO_TRY_VOID(co_await flush());
+  if (!each.asked) {
+    TSUKAI_CO_TRY(const auto asked, co_await journaled<Approval>([=, run = id_](Journal& journal) {
+                    return journal.ask_approval(run, each.step_key, qualified, *each.call.arguments, rule);
+                  }));
+    crash_point("after", name(Kind::kApprovalAsked));
+    TSUKAI_CO_TRY_VOID(note(Kind::kApprovalAsked, each.step_key, {{"digest", asked.digest}}));
+    tell("notice", {{"message", fmt::format("{} {} needs approval ({})", each.step_key, qualified, rule)}});
+  }
+  if (!each.denied) {
+    TSUKAI_CO_TRY(const auto given,
+                  co_await journaled<std::optional<Approval>>([=, run = id_](Journal& journal) {
+                    return journal.use_approval(run, each.step_key, qualified, *each.call.arguments);
+                  }));
+    if (!given) co_return Fate::kWaits;
+    const bool allowed = given->decision == Approval::Decision::kAllowed;
+    TSUKAI_CO_TRY_VOID(note(Kind::kApprovalGiven, each.step_key,
+                            {{"allowed", allowed}, {"by", given->by}, {"reason", given->reason}}));
+    crash_point("after", name(Kind::kApprovalGiven));
+    if (allowed) co_return Fate::kGo;
+  }
+  TSUKAI_CO_TRY_VOID(
+      settle(index, observe_failure(Outcome::kDenied, calls()[index].denial, parts_.toolbox.redaction())));
+  co_return Fate::kOver;
+}
+
+// All intents of a turn are durable, at once, before the first dispatch.
+Result<void> Run::intend() {
+  for (std::size_t i = 0; i < calls().size(); ++i) {
+    const auto& each = calls()[i];
+    if (fates_[i] != Fate::kGo || each.asks || each.stage != CallProgress::Stage::kPlanned) continue;
+    auto payload = call_record(each.call);
+    payload["tool"] = parts_.toolbox.find(each.call.name)->qualified;
+    TSUKAI_TRY_VOID(stage(Kind::kToolIntent, each.step_key, std::move(payload)));
+  }
+  return {};
+}
+
+Task<void> Run::make_call(std::size_t index) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const auto each = calls()[index];
   auto observation =
       co_await parts_.toolbox.call(each.call, idempotency_key(id_, each.step_key), each.step_key, left_ms());
-  // Nobody knows whether a cancelled call took effect: no result is claimed for it.
+  fates_[index] = Fate::kOver;
+  landed_any_ = true;
+  landed_->cancel();
   if (observation.outcome == Outcome::kCancelled) co_return Result<void>();
-  co_return settle(index, observation);
+  shorten(observation, each.step_key);
+  if (auto settled = settle(index, observation); !settled) call_failed_ = settled.error();
+  co_return Result<void>();
+}
+
+void Run::tell_result(const CallProgress& call, std::size_t bytes, double ms) {
+  auto told = call_named(call);
+  told["text"] = bounded(call.observation, kEventTextBytesMax);
+  told["is_error"] = call.outcome != Outcome::kDone;
+  told["outcome"] = name(call.outcome);
+  told["bytes"] = bytes;
+  told["took_ms"] = ms;
+  tell("tool_result", std::move(told));
 }
 
 Result<void> Run::settle(std::size_t index, const Observation& observation) {
   const auto each = calls()[index];
-  TSUKAI_TRY_VOID(record(Kind::kToolResult, each.step_key, observation_record(each.call, observation),
-                         std::max(1, each.attempts)));
-  auto told = call_named(each);
-  told["text"] = bounded(observation.text, kEventTextBytesMax);
-  told["is_error"] = observation.outcome != Outcome::kDone;
-  told["outcome"] = name(observation.outcome);
-  told["bytes"] = observation.bytes_whole;
-  told["took_ms"] = observation.ms;
-  tell("tool_result", std::move(told));
+  TSUKAI_TRY_VOID(stage(Kind::kToolResult, each.step_key, observation_record(each.call, observation),
+                        std::max(1, each.attempts)));
+  tell_result(calls()[index], observation.bytes_whole, observation.ms);
   return {};
 }
 

@@ -1,14 +1,18 @@
-// The inside of a run (run.h), in three files: its life (run.cc), its model calls (run_model.cc), its tool
-// calls (run_calls.cc). What it knows is a fold over journal rows; members beyond that are of this process
-// alone.
+// The inside of a run (run.h): its life (run.cc), its journal (run_journal.cc), its model calls
+// (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc). What it knows is a fold over
+// journal rows; members beyond that are of this process alone.
 #pragma once
 
+#include <deque>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/progress.h"
 #include "agent/run.h"
+#include "base/gate.h"
 #include "base/json_schema.h"
 #include "planner/react.h"
 
@@ -29,40 +33,95 @@ class Run {
   Task<RunOutcome> resume(std::string id);
 
  private:
-  Result<void> begin();
-  Result<void> restore(const std::string& id);
+  Task<void> begin();
+  Task<void> restore(std::string id);
   Task<RunOutcome> loop();
   // What somebody outside wants: cancel, or giving up an unknown call.
-  Result<std::optional<Ending>> outside();
+  Task<std::optional<Ending>> outside();
   Result<void> recall();
   Result<void> remember(const Ending& ending);
-  Result<RunOutcome> close(Ending ending);
-  Result<RunOutcome> pause(Ending ending);
-  planner::Situation situation();
+  Task<RunOutcome> close(Ending ending);
+  Task<RunOutcome> pause(Ending ending);
+  const planner::Situation& situation();
 
   Task<std::optional<Ending>> ask_model(planner::AskModel question);
-  infer::ChatRequest request_for(const planner::AskModel& question) const;
+  infer::ChatRequest request_for(const planner::AskModel& question);
   std::optional<Ending> room_for(const infer::Prompt& prompt, std::int64_t tokens_left) const;
 
-  Task<std::optional<Ending>> dispatch(std::size_t calls_allowed);
-  // What becomes of one call now.
-  enum class Fate { kGo, kSettled, kWaits };
-  Result<Fate> consider(std::size_t index, bool room);
-  Result<Fate> approve(std::size_t index, const std::string& rule);
+  // Makes the calls of the newest turn: each as soon as it may start, until none can.
+  Task<std::optional<Ending>> dispatch();
+  // What this process knows of a call of the newest turn.
+  enum class Fate {
+    kNew,     // Not looked at.
+    kGo,      // To be made as soon as there is room for it.
+    kFlying,  // Being made.
+    kWaits,   // For a person.
+    kOver,    // Has its result, or was cancelled.
+  };
+  Task<Fate> consider(std::size_t index);
+  Task<Fate> approve(std::size_t index, std::string rule);
+  // Looks at what is new and starts what there is room for.
+  Task<void> admit(Gate& gate);
+  bool may_start(std::size_t index) const;
+  void announce(std::size_t index);
+  void tell_result(const CallProgress& call, std::size_t bytes, double ms);
+
+  // Long results (run_results.cc): shown by their beginnings, read on, taken out of a full context.
+  void offer_read_result(infer::ChatRequest& request) const;
+  bool reads_result(const infer::ToolCall& call) const;
+  Result<Fate> read_result(std::size_t index);
+  void shorten(Observation& observation, const std::string& step_key) const;
+  // False: there is nothing to take out.
+  Result<bool> compact();
+
+  // Plans (run_plan.cc): the model's, made by calling kPlanTool, and the agent file's own steps.
+  void offer_plan(infer::ChatRequest& request);
+  bool makes_plan(const CallProgress& call) const;
+  Result<void> plan_of_file();
+  Result<void> begin_plan(const std::string& key, const Json& json, const std::string& by);
+  Result<Fate> consider_plan(std::size_t index);
+  Result<Fate> consider_step(std::size_t index);
+  Result<void> begin_question(std::size_t index);
+  Task<void> ask_question(std::size_t index);
+  std::optional<Ending> end_of_steps() const;
+
+  bool room_in_budget() const;
   Result<void> intend();
-  Task<void> work();
   Task<void> make_call(std::size_t index);
   Result<void> settle(std::size_t index, const Observation& observation);
+  std::size_t count(Fate fate) const;
+  std::string waiting_reason() const;
 
-  // Appends a row, durably, and takes it into progress_.
-  Result<void> record(Kind kind, const std::string& key, const Json& payload, int attempt = 1);
+  // Takes a row into progress_ at once; it is durable after the next flush(). All that depends on it being
+  // durable (a dispatch, a model call, a word to the outside) comes after that.
+  Result<void> stage(Kind kind, const std::string& key, Json payload, int attempt = 1);
+  // One commit for all that is staged; then what was told behind it is told. One at a time.
+  Task<void> flush();
   // Takes in a row that the journal wrote of itself.
   Result<void> note(Kind kind, const std::string& key, Json payload);
+  // Asks the journal, on whichever thread it lives.
+  template <typename T>
+  Task<T> journaled(std::function<Result<T>(Journal&)> ask) {
+    if (parts_.writer == nullptr) co_return ask(parts_.journal);
+    auto value = std::make_shared<std::optional<T>>();
+    auto done = co_await parts_.writer->with([value, ask = std::move(ask)](Journal& journal) -> Result<void> {
+      TSUKAI_TRY(*value, ask(journal));
+      return {};
+    });
+    if (!done) co_return fail(std::move(done).error());
+    co_return std::move(**value);
+  }
+  Task<void> journaled_void(std::function<Result<void>(Journal&)> ask);
+
+  // Tells the watcher, once all that was staged before is durable.
   void tell(const std::string& type, Json data);
+  // The same for what claims nothing (a turn is over, a call will be made): at once, in the order of telling.
+  void tell_soon(const std::string& type, Json data);
   std::int64_t elapsed_ms() const { return parts_.clock.steady_ms() - began_ms_; }
   std::int64_t left_ms() const { return parts_.file.budget.seconds * 1000 - elapsed_ms(); }
   std::size_t step_number() const { return progress_.steps.size(); }
   std::vector<CallProgress>& calls() { return progress_.steps.back().calls; }
+  const std::vector<CallProgress>& calls() const { return progress_.steps.back().calls; }
   // Members that name a call in events.
   Json call_named(const CallProgress& call) const;
 
@@ -72,8 +131,23 @@ class Run {
   std::int64_t began_ms_ = 0;  // Steady clock, less the time that earlier owners worked.
   std::int64_t signals_ms_ = 0;
   std::optional<JsonSchema> output_;
-  std::vector<std::size_t> queue_;    // Calls of this turn that wait for a worker, in reverse order.
+
+  // A row that waits for the next commit, or an event that waits for the rows before it.
+  using Staged = std::variant<Entry, Event>;
+  std::deque<Staged> staged_;
+  bool flushing_ = false;
+  std::size_t rows_staged_ = 0;
+
+  std::vector<Fate> fates_;           // Of the newest turn's calls.
   std::optional<Error> call_failed_;  // The journal's, while calls ran side by side.
+  struct Question {
+    infer::ChatRequest request;
+    infer::Prompt prompt;
+  };
+  std::map<std::size_t, Question> questions_;  // Rendered, not yet asked; by the call's index.
+  std::optional<infer::ToolDefinition> plan_tool_;
+  std::optional<asio::steady_timer> landed_;  // Cancelled whenever a call lands, which wakes dispatch().
+  bool landed_any_ = false;
 };
 
 // Whether the coroutine that asks was cancelled.

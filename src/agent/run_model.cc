@@ -20,8 +20,9 @@ double ms_since(std::chrono::steady_clock::time_point began) {
 
 }  // namespace
 
-infer::ChatRequest Run::request_for(const planner::AskModel& question) const {
+infer::ChatRequest Run::request_for(const planner::AskModel& question) {
   infer::ChatRequest request;
+  request.name = step_key(step_number() + 1);
   request.messages = progress_.messages;
   if (!question.note_text.empty()) {
     infer::Message note;
@@ -38,7 +39,8 @@ infer::ChatRequest Run::request_for(const planner::AskModel& question) const {
   request.sampling.seed += step_number();
   request.tokens_max = parts_.file.tokens_per_step;
   request.calls_max = parts_.file.calls_per_step;
-  request.calls_max = parts_.file.calls_per_step;
+  offer_plan(request);
+  offer_read_result(request);
   return request;
 }
 
@@ -60,6 +62,13 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   const auto left = parts_.file.budget.tokens - progress_.totals.tokens_spent();
   request.tokens_max = std::min(request.tokens_max, static_cast<std::size_t>(std::max(left, kTurnTokensMin)));
   auto prompt = parts_.model.render(request, progress_.transcript);
+  if (!prompt && prompt.error().code() == Code::kExhausted) {
+    TSUKAI_CO_TRY(const bool made_room, compact());
+    if (made_room) {
+      request.messages = request_for(question).messages;
+      prompt = parts_.model.render(request, progress_.transcript);
+    }
+  }
   if (!prompt) {
     const bool full = prompt.error().code() == Code::kExhausted;
     co_return Ending{full ? RunState::kStopped : RunState::kFailed, {}, "model: " + prompt.error().text()};
@@ -76,7 +85,8 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   const auto key = step_key(number);
   auto intent = intent_record(request, *prompt, question.note, question.note_text);
   const int attempt = progress_.open ? 2 : 1;  // An open call is one whose answer never came.
-  TSUKAI_CO_TRY_VOID(record(Kind::kModelIntent, key, intent, attempt));
+  TSUKAI_CO_TRY_VOID(stage(Kind::kModelIntent, key, intent, attempt));
+  TSUKAI_CO_TRY_VOID(co_await flush());
   if (question.note != planner::NoteKind::kNone)
     tell("notice", {{"message", "to the model: " + question.note_text}});
   tell("step_started", {{"step", number},
@@ -102,12 +112,12 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   // A call cut short is never made, whatever the model's host makes of it.
   if (reply->finish == infer::FinishReason::kLength) reply->message.calls.clear();
   const auto took = ms_since(began);
-  TSUKAI_CO_TRY_VOID(record(Kind::kModelResult, key, reply_record(*reply, took), attempt));
-  tell("step_done", {{"step", number},
-                     {"finish", name(reply->finish)},
-                     {"usage", usage_json(reply->usage)},
-                     {"prefix_hit_ratio", prefix_hit_ratio(reply->usage)},
-                     {"took_ms", took}});
+  TSUKAI_CO_TRY_VOID(stage(Kind::kModelResult, key, reply_record(*reply, took), attempt));
+  tell_soon("step_done", {{"step", number},
+                          {"finish", name(reply->finish)},
+                          {"usage", usage_json(reply->usage)},
+                          {"prefix_hit_ratio", prefix_hit_ratio(reply->usage)},
+                          {"took_ms", took}});
   co_return std::nullopt;
 }
 

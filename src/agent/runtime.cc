@@ -117,6 +117,7 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
                  .user = options.user.empty() ? default_user() : options.user,
                  .database_path = ground->database.path(),
                  .journal = *ground->journal,
+                 .writer = options.writer,
                  .memory = ground->memory.get(),
                  .model = *model,
                  .toolbox = *toolbox,
@@ -158,6 +159,7 @@ Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::siz
         ++answered;
         [[fallthrough]];
       case Kind::kRecalled:
+      case Kind::kPlan:
       case Kind::kModelIntent:
       case Kind::kToolIntent:
       case Kind::kToolStarted:

@@ -8,6 +8,7 @@
 #include "agent/agent_file.h"
 #include "agent/events.h"
 #include "agent/journal.h"
+#include "agent/journal_writer.h"
 #include "base/clock.h"
 #include "base/task.h"
 #include "infer/model.h"
@@ -31,6 +32,9 @@ struct RuntimeOptions {
   Decide decide;                 // Empty: nobody is at hand.
   ConnectServer connect;         // Empty: mcp::Client::connect. Tests give fakes.
   const Clock* clock = nullptr;  // Null: system_clock().
+  // Shared by all runs of a process that stand on this database, so that they share commits; it outlives
+  // them. Null: a run writes for itself.
+  JournalWriter* writer = nullptr;
 };
 
 struct RunOutcome {

@@ -100,7 +100,7 @@ Task<void> Toolbox::start(std::size_t index) {
            {"version", server.server().version},
            {"protocol", server.protocol_version()},
            {"tools", servers_[index].tools.size()},
-           {"ms",
+           {"took_ms",
             std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count()}});
   co_return Result<void>();
 }
@@ -203,7 +203,7 @@ std::optional<Refusal> Toolbox::refusal(const infer::ToolCall& call) const {
     return Refusal{Outcome::kInvalid,
                    fmt::format("the arguments of {} are not valid: {}", call.name, fmt::join(faults, "; "))};
   }
-  const auto verdict = judge(options_.policy, tool->qualified);
+  const auto verdict = judge(options_.policy, tool->qualified, *call.arguments);
   if (verdict.action == PolicyRule::Action::kDeny) {
     return Refusal{
         Outcome::kDenied,
@@ -213,7 +213,7 @@ std::optional<Refusal> Toolbox::refusal(const infer::ToolCall& call) const {
 }
 
 std::string Toolbox::approval_rule(const infer::ToolCall& call) const {
-  const auto verdict = judge(options_.policy, find(call.name)->qualified);
+  const auto verdict = judge(options_.policy, find(call.name)->qualified, *call.arguments);
   return verdict.action == PolicyRule::Action::kAsk ? verdict.rule : std::string();
 }
 

@@ -47,6 +47,10 @@ struct BoundTool {
   // The argument that takes an idempotency key, "" if none: a string property named `idempotency_key`. The
   // run fills it in, the model never sees it.
   std::string key_argument;
+  // Its server says that it may destroy something: it runs alone. The careful side needs no trust.
+  bool destructive() const {
+    return tool.has_annotations && !tool.annotations.read_only && tool.annotations.destructive;
+  }
 };
 
 // Why a call is not made.

@@ -23,12 +23,14 @@ void Totals::add_model_call(const infer::Usage& given, std::int64_t new_tokens, 
   usage.forced_tokens += given.forced_tokens;
   usage.prefill_ms += given.prefill_ms;
   usage.decode_ms += given.decode_ms;
+  usage.usd += given.usd;
   model_ms += ms;
   // Less than new is possible: another run may have left the same prefix in the cache.
   if (new_tokens >= 0) tokens_recomputed += std::max<std::int64_t>(0, given.prefilled_tokens - new_tokens);
 }
 
 void Totals::add_tool_call(Outcome outcome, double ms) {
+  if (outcome == Outcome::kSkipped || outcome == Outcome::kSpoiled) return;  // Nobody asked for it.
   if (!dispatched(outcome)) {
     ++tool_refusals;
     return;
@@ -48,10 +50,12 @@ double prefix_hit_ratio(const infer::Usage& usage) {
 }
 
 Json usage_json(const infer::Usage& usage) {
-  return {{"prompt_tokens", usage.prompt_tokens},       {"reused_tokens", usage.reused_tokens},
-          {"prefilled_tokens", usage.prefilled_tokens}, {"rewound_tokens", usage.rewound_tokens},
-          {"generated_tokens", usage.generated_tokens}, {"forced_tokens", usage.forced_tokens},
-          {"prefill_ms", rounded(usage.prefill_ms)},    {"decode_ms", rounded(usage.decode_ms)}};
+  Json out = {{"prompt_tokens", usage.prompt_tokens},       {"reused_tokens", usage.reused_tokens},
+              {"prefilled_tokens", usage.prefilled_tokens}, {"rewound_tokens", usage.rewound_tokens},
+              {"generated_tokens", usage.generated_tokens}, {"forced_tokens", usage.forced_tokens},
+              {"prefill_ms", rounded(usage.prefill_ms)},    {"decode_ms", rounded(usage.decode_ms)}};
+  if (usage.usd > 0) out["usd"] = usage.usd;
+  return out;
 }
 
 infer::Usage usage_from(const Json& json) {
@@ -64,6 +68,7 @@ infer::Usage usage_from(const Json& json) {
   usage.forced_tokens = integer_at(json, "forced_tokens");
   usage.prefill_ms = number_at(json, "prefill_ms");
   usage.decode_ms = number_at(json, "decode_ms");
+  usage.usd = number_at(json, "usd");
   return usage;
 }
 

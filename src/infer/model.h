@@ -61,6 +61,7 @@ struct Sampling {
 };
 
 struct ChatRequest {
+  std::string name;  // Of the turn within its run ("step-3"): for records; no model looks at it.
   std::vector<Message> messages;
   std::vector<ToolDefinition> tools;       // Fixed for a run: part of the prompt's prefix.
   std::vector<std::string> allowed_tools;  // Empty: all. Else the grammar lets only these be called.
@@ -102,6 +103,7 @@ struct Usage {
   std::int64_t rejected_tokens = 0;  // Of these, computed in vain. Neither kind is part of generated_tokens.
   double prefill_ms = 0;
   double decode_ms = 0;
+  double usd = 0;  // By the model's price list; 0 for a local model.
 };
 
 enum class FinishReason {

@@ -81,12 +81,18 @@ Result<Json> walk(const Json& value, const std::function<Result<Json>(const Refe
   return out;
 }
 
-std::vector<std::string> referenced(const Json& arguments) {
+std::vector<std::string> referenced_in(const Json& arguments) {
   std::vector<std::string> ids;
   (void)walk(arguments, [&](const Reference& reference, bool) -> Result<Json> {
     ids.push_back(reference.id);
     return Json();
   });
+  return ids;
+}
+
+std::vector<std::string> referenced(const PlanStep& step) {
+  auto ids = referenced_in(*step.arguments);
+  for (auto& id : referenced_in(Json(step.prompt))) ids.push_back(std::move(id));
   return ids;
 }
 
@@ -112,14 +118,22 @@ std::vector<std::string> circle(const Plan& plan) {
 }
 
 Result<PlanStep> parse_step(const Json& json, std::size_t number) {
-  PlanStep step{string_at(json, "id", std::to_string(number)), string_at(json, "tool"), Json::object(), {}};
+  PlanStep step;
+  step.id = string_at(json, "id", std::to_string(number));
+  step.tool = string_at(json, "tool");
+  step.arguments = Json::object();
+  step.prompt = string_at(json, "prompt");
+  step.when = string_at(json, "when");
   const auto fault = [&](const std::string& what) {
     return fail(Code::kInvalidArgument, fmt::format("plan step {}: {}", step.id, what));
   };
   if (step.id.empty() || !std::all_of(step.id.begin(), step.id.end(), id_letter)) {
     return fault("an id is letters, digits, _ and -");
   }
-  if (step.tool.empty()) return fault("it names no tool");
+  if (step.id.size() > kPlanIdBytesMax)
+    return fault(fmt::format("an id has at most {} bytes", kPlanIdBytesMax));
+  if (step.tool.empty() && step.prompt.empty()) return fault("it names no tool");
+  if (!step.tool.empty() && !step.prompt.empty()) return fault("it has both a tool and a prompt");
   if (const auto* arguments = find(json, "arguments")) {
     if (!arguments->is_object()) return fault("its arguments are no object");
     step.arguments = *arguments;
@@ -136,8 +150,8 @@ Result<PlanStep> parse_step(const Json& json, std::size_t number) {
 
 }  // namespace
 
-Result<Plan> Plan::parse(const Json& json) {
-  const auto* steps = find(json, "steps");
+Result<Plan> Plan::parse(const Json& json, const std::set<std::string>& known) {
+  const auto* steps = tsukai::find(json, "steps");
   if (steps == nullptr || !steps->is_array())
     return fail(Code::kInvalidArgument, "a plan has a list of steps");
   if (steps->size() > kPlanStepsMax) {
@@ -155,9 +169,12 @@ Result<Plan> Plan::parse(const Json& json) {
     ids.push_back(step.id);
     plan.steps.push_back(std::move(step));
   }
+  if (plan.steps.empty()) return fail(Code::kInvalidArgument, "a plan has at least one step");
   for (const auto& step : plan.steps) {
-    for (const auto& id : plan.inputs(step)) {
-      if (std::find(ids.begin(), ids.end(), id) != ids.end()) continue;
+    auto wanted = step.needs;
+    for (auto& id : referenced(step)) wanted.push_back(std::move(id));
+    for (const auto& id : wanted) {
+      if (std::find(ids.begin(), ids.end(), id) != ids.end() || known.contains(id)) continue;
       const auto nearest = nearest_name(id, ids);
       return fail(Code::kInvalidArgument, fmt::format("plan step {}: there is no step {}", step.id, id),
                   nearest.empty() ? "" : fmt::format("did you mean {}?", nearest));
@@ -173,19 +190,33 @@ Result<Plan> Plan::parse(const Json& json) {
 Json Plan::json() const {
   Json list = Json::array();
   for (const auto& step : steps) {
-    Json json = {{"id", step.id}, {"tool", step.tool}, {"arguments", *step.arguments}};
+    Json json = {{"id", step.id}};
+    if (step.prompt.empty()) {
+      json["tool"] = step.tool;
+      json["arguments"] = *step.arguments;
+    } else {
+      json["prompt"] = step.prompt;
+    }
     if (!step.needs.empty()) json["needs"] = step.needs;
+    if (!step.when.empty()) json["when"] = step.when;
     list.push_back(std::move(json));
   }
   return {{"steps", list}};
 }
 
+const PlanStep* Plan::find(const std::string& id) const {
+  const auto found =
+      std::find_if(steps.begin(), steps.end(), [&](const auto& step) { return step.id == id; });
+  return found == steps.end() ? nullptr : &*found;
+}
+
 std::vector<std::string> Plan::inputs(const PlanStep& step) const {
   auto ids = step.needs;
-  for (auto& id : referenced(*step.arguments)) ids.push_back(std::move(id));
+  for (auto& id : referenced(step)) ids.push_back(std::move(id));
   std::vector<std::string> once;
   for (auto& id : ids) {
-    if (std::find(once.begin(), once.end(), id) == once.end()) once.push_back(std::move(id));
+    if (find(id) == nullptr || std::find(once.begin(), once.end(), id) != once.end()) continue;
+    once.push_back(std::move(id));
   }
   return once;
 }
@@ -210,8 +241,10 @@ std::string Plan::tree() const {
   }
   for (const auto& step : steps) {
     const auto waits = inputs(step);
-    text += fmt::format("{}{} {} {}{}\n", std::string(depth[step.id] * 2, ' '), step.id, step.tool,
-                        shortened(step.arguments.print(), 100),
+    const auto what = step.prompt.empty() ? step.tool + " " + shortened(step.arguments.print(), 100)
+                                          : "asks: " + shortened(step.prompt, 100);
+    text += fmt::format("{}{} {}{}{}\n", std::string(depth[step.id] * 2, ' '), step.id, what,
+                        step.when.empty() ? "" : "  when " + step.when,
                         waits.empty() ? "" : fmt::format("  (after {})", fmt::join(waits, ", ")));
   }
   return text;
@@ -219,7 +252,9 @@ std::string Plan::tree() const {
 
 std::string Plan::mermaid() const {
   std::string text = "flowchart TD\n";
-  for (const auto& step : steps) text += fmt::format("  s_{}[\"{}: {}\"]\n", step.id, step.id, step.tool);
+  for (const auto& step : steps)
+    text += fmt::format("  s_{}[\"{}: {}\"]\n", step.id, step.id,
+                        step.prompt.empty() ? step.tool : "asks the model");
   for (const auto& step : steps) {
     for (const auto& id : inputs(step)) text += fmt::format("  s_{} --> s_{}\n", id, step.id);
   }
@@ -248,55 +283,62 @@ Result<Json> substitute(const Json& arguments, const std::map<std::string, std::
   });
 }
 
-PlanScheduler::PlanScheduler(Plan plan) : plan_(std::move(plan)) {}
-
-const PlanStep& PlanScheduler::step(const std::string& id) const {
-  const auto found =
-      std::find_if(plan_.steps.begin(), plan_.steps.end(), [&](const auto& step) { return step.id == id; });
-  TSUKAI_CHECK(found != plan_.steps.end(), "a step of this plan");
-  return *found;
-}
-
-std::vector<std::string> PlanScheduler::ready() {
-  std::vector<std::string> ids;
-  for (const auto& step : plan_.steps) {
-    if (started_.contains(step.id)) continue;
-    const auto inputs = plan_.inputs(step);
-    if (!std::all_of(inputs.begin(), inputs.end(), [&](const auto& id) { return results_.contains(id); }))
-      continue;
-    started_.insert(step.id);
-    running_.insert(step.id);
-    ids.push_back(step.id);
+Readiness readiness(const Plan& plan, const PlanStep& step, const std::map<std::string, StepState>& states) {
+  const auto references = referenced(step);
+  bool waits = false;
+  for (const auto& id : plan.inputs(step)) {
+    const auto found = states.find(id);
+    const auto state = found == states.end() ? StepState::kOpen : found->second;
+    const bool used = std::find(references.begin(), references.end(), id) != references.end();
+    if (state == StepState::kFailed)
+      return {Readiness::Verdict::kSpoiled, fmt::format("it needs step {}, which failed", id)};
+    if (state == StepState::kSkipped && used)
+      return {Readiness::Verdict::kSpoiled,
+              fmt::format("it uses the result of step {}, which was skipped", id)};
+    waits = waits || state == StepState::kOpen;
   }
-  return ids;
+  return {waits ? Readiness::Verdict::kWait : Readiness::Verdict::kStart, {}};
 }
 
-void PlanScheduler::finish(const std::string& id, std::string result) {
-  TSUKAI_CHECK(running_.erase(id) == 1, "only a running step finishes");
-  results_[id] = std::move(result);
+namespace {
+
+// Any text may hold a reference already; a value of another kind may be one instead.
+Json or_reference(const Json& schema) {
+  const bool any_text = string_at(schema, "type") == "string" && !schema.contains("enum") &&
+                        !schema.contains("const") && !schema.contains("pattern") &&
+                        !schema.contains("format");
+  if (any_text || !schema.is_object()) return schema;
+  return {{"anyOf", {schema, {{"type", "string"}, {"pattern", R"(^\$[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$)"}}}}};
 }
 
-void PlanScheduler::fail(const std::string& id, std::string reason) {
-  TSUKAI_CHECK(running_.erase(id) == 1, "only a running step fails");
-  failures_[id] = std::move(reason);
+Json arguments_schema(const Json& schema) {
+  Json out = schema;
+  const auto* properties = find(schema, "properties");
+  if (properties == nullptr || !properties->is_object()) return out;
+  for (const auto& [name, property] : properties->items()) out["properties"][name] = or_reference(property);
+  return out;
 }
 
-bool PlanScheduler::over() const {
-  if (!running_.empty()) return false;
-  return std::none_of(plan_.steps.begin(), plan_.steps.end(), [&](const auto& step) {
-    if (started_.contains(step.id)) return false;
-    const auto inputs = plan_.inputs(step);
-    return std::all_of(inputs.begin(), inputs.end(), [&](const auto& id) { return results_.contains(id); });
-  });
-}
+}  // namespace
 
-std::vector<std::string> PlanScheduler::spoiled() const {
-  std::vector<std::string> ids;
-  if (!over()) return ids;
-  for (const auto& step : plan_.steps) {
-    if (!started_.contains(step.id)) ids.push_back(step.id);
+Json plan_schema(const std::vector<infer::ToolDefinition>& tools) {
+  Json kinds = Json::array();
+  for (const auto& tool : tools) {
+    kinds.push_back({{"type", "object"},
+                     {"properties",
+                      {{"id", {{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,16}$"}}},
+                       {"tool", {{"const", tool.name}}},
+                       {"arguments", arguments_schema(*tool.input_schema)}}},
+                     {"required", {"id", "tool", "arguments"}},
+                     {"additionalProperties", false}});
   }
-  return ids;
+  return {
+      {"type", "object"},
+      {"properties",
+       {{"steps",
+         {{"type", "array"}, {"minItems", 1}, {"maxItems", 16}, {"items", {{"anyOf", std::move(kinds)}}}}}}},
+      {"required", {"steps"}},
+      {"additionalProperties", false}};
 }
 
 }  // namespace tsukai::planner

@@ -8,29 +8,35 @@
 #include <vector>
 
 #include "base/json.h"
+#include "infer/model.h"
 
 namespace tsukai::planner {
 
 inline constexpr std::size_t kPlanStepsMax = 64;
+inline constexpr std::size_t kPlanIdBytesMax = 64;
 
 // One step. In `arguments`, a string "$id" stands for the whole result of step `id`, "$id.a.b" for a member
 // of it when it is JSON, and "${id}" or "${id.a}" inside a longer string for its text. "$$" is a dollar sign.
 struct PlanStep {
   std::string id;    // "1", "geo": letters, digits, '_' and '-'
-  std::string tool;  // As the model knows it.
+  std::string tool;  // As the model knows it; empty for a question.
   JsonValue arguments;
+  std::string prompt;              // A question to the model, references as in arguments, instead of a tool.
   std::vector<std::string> needs;  // Beyond those its arguments name.
+  std::string when;                // A condition over the results by id; whoever runs the plan evaluates it.
 };
 
 struct Plan {
   std::vector<PlanStep> steps;
 
-  // {"steps": [{"id", "tool", "arguments", "needs"}]}. kInvalidArgument names the step and the mistake: an
-  // unknown or repeated id, a reference to nothing, a circle (with its members), more than kPlanStepsMax.
-  static Result<Plan> parse(const Json& json);
+  // {"steps": [{"id", "tool" or "prompt", "arguments", "needs", "when"}]}. kInvalidArgument names the step
+  // and the mistake: an unknown or repeated id, a reference to nothing, a circle (with its members), more
+  // than kPlanStepsMax. `known`: ids of earlier plans whose results may be referred to as well.
+  static Result<Plan> parse(const Json& json, const std::set<std::string>& known = {});
   Json json() const;
 
-  // Ids of the steps that `step` waits for: its needs and references, in order, once each.
+  const PlanStep* find(const std::string& id) const;
+  // Ids of the steps of this plan that `step` waits for: its needs and references, in order, once each.
   std::vector<std::string> inputs(const PlanStep& step) const;
   // One line a step, indented under the last step it waits for.
   std::string tree() const;
@@ -41,31 +47,25 @@ struct Plan {
 // The arguments with every reference replaced. kNotFound names a member that a result does not have.
 Result<Json> substitute(const Json& arguments, const std::map<std::string, std::string>& results);
 
-// Which steps may run now. Starts each step as soon as its inputs are there; a failure spoils what depends on
-// it and nothing else.
-class PlanScheduler {
- public:
-  explicit PlanScheduler(Plan plan);
-
-  // Steps to start now, in the order of the plan; each is given once.
-  std::vector<std::string> ready();
-  void finish(const std::string& id, std::string result);
-  void fail(const std::string& id, std::string reason);
-
-  bool running() const { return !running_.empty(); }
-  // Nothing runs and nothing can start.
-  bool over() const;
-  const Plan& plan() const { return plan_; }
-  const PlanStep& step(const std::string& id) const;
-  const std::map<std::string, std::string>& results() const { return results_; }
-  const std::map<std::string, std::string>& failures() const { return failures_; }
-  // Never started, because something they need failed.
-  std::vector<std::string> spoiled() const;
-
- private:
-  Plan plan_;
-  std::set<std::string> started_, running_;
-  std::map<std::string, std::string> results_, failures_;
+// What has become of a step.
+enum class StepState {
+  kOpen,
+  kDone,     // It has a result.
+  kSkipped,  // Its condition did not hold: for steps that only need it in their order it counts as done.
+  kFailed,   // Or could not be begun, because of one that failed.
 };
+
+// What may be done with an open step now.
+struct Readiness {
+  enum class Verdict { kWait, kStart, kSpoiled } verdict = Verdict::kWait;
+  std::string why;  // Spoiled: by what.
+};
+
+// A step starts as soon as its inputs are there; a failure spoils what depends on it and nothing else.
+Readiness readiness(const Plan& plan, const PlanStep& step, const std::map<std::string, StepState>& states);
+
+// The JSON Schema of a plan over these tools, for a model that writes one: per tool its own arguments, where
+// a value may also be a reference to another step's result.
+Json plan_schema(const std::vector<infer::ToolDefinition>& tools);
 
 }  // namespace tsukai::planner

@@ -68,6 +68,8 @@ std::string ending(const Situation& s) {
     return fmt::format("budget: tool_calls: {}", s.limits.tool_calls);
   if (s.limits.tokens - s.spent.tokens <= s.limits.tokens / 8)
     return fmt::format("budget: tokens: {}", s.limits.tokens);
+  if (s.limits.usd > 0 && s.limits.usd - s.spent.usd <= s.limits.usd / 8)
+    return fmt::format("budget: usd: {}", s.limits.usd);
   if (s.limits.ms - s.spent.ms <= s.limits.ms / 10)
     return fmt::format("budget: seconds: {}", s.limits.ms / 1000);
   return {};
@@ -80,6 +82,8 @@ std::string ended(const Situation& s) {
   }
   if (s.spent.tokens >= s.limits.tokens)
     return fmt::format("the budget of {} tokens is used up", s.limits.tokens);
+  if (s.limits.usd > 0 && s.spent.usd >= s.limits.usd)
+    return fmt::format("the budget of {} USD is used up", s.limits.usd);
   if (s.spent.ms >= s.limits.ms) return fmt::format("the budget of {} s is used up", s.limits.ms / 1000);
   return {};
 }
@@ -170,6 +174,16 @@ Next next_step(const Situation& s) {
   if (!settled) {
     const auto room = std::max<std::int64_t>(0, s.limits.tool_calls - s.spent.tool_calls);
     return Dispatch{std::min(turn.calls.size(), static_cast<std::size_t>(room))};
+  }
+  const auto all_invalid = [](const Turn& t) {
+    return !t.calls.empty() &&
+           std::all_of(t.calls.begin(), t.calls.end(), [](const auto& call) { return call.invalid; });
+  };
+  if (trailing(s.turns, all_invalid) >= kInvalidTurnsMax) {
+    return Stop{false,
+                fmt::format("the model made no valid call in {} turns running; the last: {}", kInvalidTurnsMax,
+                            shortened(turn.calls.back().result, 300)),
+                turn.text};
   }
   if (auto call = looping_call(s.turns); !call.empty()) {
     const bool nudged =

@@ -31,6 +31,7 @@ struct CallOutcome {
   std::string call;    // name and canonical arguments
   std::string result;  // empty while the call has no result
   bool settled = false;
+  bool invalid = false;  // Refused because it was no call at all: unknown tool, arguments against the schema.
 };
 
 // One turn of the model.
@@ -46,12 +47,14 @@ struct Limits {
   std::int64_t tool_calls = 40;
   std::int64_t tokens = 60'000;  // Prefilled + generated.
   std::int64_t ms = 300'000;
+  double usd = 0;  // 0: no limit.
 };
 
 struct Spent {
   std::int64_t tool_calls = 0;
   std::int64_t tokens = 0;
   std::int64_t ms = 0;
+  double usd = 0;
 };
 
 // All that decides. `answer_faults` says what is wrong with the newest turn's text under the output schema,
@@ -98,6 +101,8 @@ inline constexpr int kCutTurnsMax = 2;
 inline constexpr int kEmptyTurnsMax = 2;
 // The same call with the same result in this many turns running is a loop; so is A-B-A-B.
 inline constexpr std::size_t kSameTurnsMax = 3;
+// So many turns running whose calls are all invalid end the run: the model can't write calls.
+inline constexpr int kInvalidTurnsMax = 3;
 
 Next next_step(const Situation& situation);
 

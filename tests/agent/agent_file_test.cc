@@ -144,8 +144,8 @@ tokens_per_step: 256
     has("model: m\ntools: x.y", "\"tools\" must be a list, not text");
     has("model: m\npolicy: {allow: x}", "\"policy\" must be a list of rules");
     has("model: m\npolicy: [3]", "\"policy\" must be a mapping (key: value), not a whole number");
-    has("model: m\npolicy: [{}]", "a rule needs allow or deny");
-    has("model: m\npolicy: [{allow: '*', deny: '*'}]", "a rule is either allow or deny");
+    has("model: m\npolicy: [{}]", "a rule needs allow, ask or deny");
+    has("model: m\npolicy: [{allow: '*', deny: '*'}]", "a rule is either allow, ask or deny");
     has("model: m\nsampling: {temperature: -1}", "\"sampling.temperature\" must be from 0 to 10, not -1");
     has("model: m\nsampling: {seed: 18446744073709551615}", "\"sampling.seed\" must be from 0");
     has("model: m\noutput: {}", "\"output\" needs a \"schema\"");
@@ -163,10 +163,12 @@ tokens_per_step: 256
     has(std::string_view("model: m\0", 9), "zero byte");
   }
 
-  TEST_CASE("what this build can't honour is refused, not ignored") {
+  TEST_CASE("what a caller can't honour is refused, not ignored") {
     auto has = [](std::string_view yaml, std::string_view part) {
-      const std::string text = mistakes(yaml);
-      CHECK_MESSAGE(text.find(part) != std::string::npos, text);
+      const auto file = parse_agent_file(
+          yaml, "a.yaml", {.supported = {.ask = false, .when = false, .plan = false, .usd = false}});
+      REQUIRE_FALSE(file);
+      CHECK_MESSAGE(file.error().message().find(part) != std::string::npos, file.error().message());
     };
     has("model: m\nservers: {shop: {command: s}}\npolicy:\n  - ask: shop.pay\n",
         "a.yaml:4:5: \"ask\": this build can't ask a person yet");

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_schema.h"
+
 using namespace tsukai;
 using namespace tsukai::planner;
 
@@ -22,6 +24,18 @@ Error fault_of(const char* text) {
   return plan.error();
 }
 
+using States = std::map<std::string, StepState>;
+
+// Open steps that may start.
+Ids ready(const Plan& plan, const States& states) {
+  Ids ids;
+  for (const auto& step : plan.steps) {
+    if (!states.contains(step.id) && readiness(plan, step, states).verdict == Readiness::Verdict::kStart)
+      ids.push_back(step.id);
+  }
+  return ids;
+}
+
 const char* const kDiamond = R"({"steps": [
   {"id": "a", "tool": "geo"},
   {"id": "b", "tool": "weather", "arguments": {"at": "$a"}},
@@ -32,41 +46,63 @@ const char* const kDiamond = R"({"steps": [
 
 TEST_SUITE("planner/graph") {
   TEST_CASE("independent steps start at once, a diamond takes its critical path") {
-    PlanScheduler scheduler(plan_of(kDiamond));
-    CHECK(scheduler.ready() == Ids{"a"});
-    CHECK(scheduler.ready().empty());
-    scheduler.finish("a", "here");
-    CHECK(scheduler.ready() == Ids{"b", "c"});
-    scheduler.finish("c", "1");
-    CHECK(scheduler.ready().empty());
-    scheduler.finish("b", "2");
-    CHECK(scheduler.ready() == Ids{"d"});
-    CHECK_FALSE(scheduler.over());
-    scheduler.finish("d", "3");
-    CHECK(scheduler.over());
-    CHECK(scheduler.spoiled().empty());
+    const auto plan = plan_of(kDiamond);
+    States states;
+    CHECK(ready(plan, states) == Ids{"a"});
+    states["a"] = StepState::kDone;
+    CHECK(ready(plan, states) == Ids{"b", "c"});
+    states["c"] = StepState::kDone;
+    CHECK(ready(plan, states) == Ids{"b"});
+    states["b"] = StepState::kDone;
+    CHECK(ready(plan, states) == Ids{"d"});
   }
 
   TEST_CASE("a failure spoils what depends on it and nothing else") {
-    PlanScheduler scheduler(plan_of(kDiamond));
-    scheduler.ready();
-    scheduler.finish("a", "here");
-    scheduler.ready();
-    scheduler.fail("b", "no weather");
-    CHECK_FALSE(scheduler.over());
-    scheduler.finish("c", "1");
-    CHECK(scheduler.over());
-    CHECK(scheduler.spoiled() == Ids{"d"});
-    CHECK(scheduler.failures().at("b") == "no weather");
-    CHECK(scheduler.results().size() == 2);
+    const auto plan = plan_of(kDiamond);
+    const States states = {{"a", StepState::kDone}, {"b", StepState::kFailed}};
+    CHECK(ready(plan, states) == Ids{"c"});
+    const auto last = readiness(plan, *plan.find("d"), states);
+    CHECK(last.verdict == Readiness::Verdict::kSpoiled);
+    CHECK(last.why == "it needs step b, which failed");
+  }
+
+  TEST_CASE("a skipped step counts as done for what only follows it, and spoils what uses its result") {
+    const auto plan = plan_of(
+        R"({"steps": [{"id": "a", "tool": "x"}, {"id": "b", "tool": "y", "needs": ["a"]},
+                      {"id": "c", "prompt": "what is ${a}?"}]})");
+    const States states = {{"a", StepState::kSkipped}};
+    CHECK(ready(plan, states) == Ids{"b"});
+    CHECK(readiness(plan, *plan.find("c"), states).why == "it uses the result of step a, which was skipped");
   }
 
   TEST_CASE("needs order steps that share no data") {
-    PlanScheduler scheduler(
-        plan_of(R"({"steps": [{"id": "2", "tool": "x", "needs": ["1"]}, {"id": "1", "tool": "y"}]})"));
-    CHECK(scheduler.ready() == Ids{"1"});
-    scheduler.finish("1", "");
-    CHECK(scheduler.ready() == Ids{"2"});
+    const auto plan =
+        plan_of(R"({"steps": [{"id": "2", "tool": "x", "needs": ["1"]}, {"id": "1", "tool": "y"}]})");
+    CHECK(ready(plan, {}) == Ids{"1"});
+    CHECK(ready(plan, {{"1", StepState::kDone}}) == Ids{"2"});
+  }
+
+  TEST_CASE("a later plan may use results of an earlier one") {
+    const auto json = *parse_json(R"({"steps": [{"id": "b", "tool": "x", "arguments": {"v": "$a.name"}}]})");
+    CHECK_FALSE(Plan::parse(json));
+    const auto plan = Plan::parse(json, {"a"});
+    REQUIRE(plan);
+    CHECK(ready(*plan, {}) == Ids{"b"});
+    CHECK(plan->tree() == "b x {\"v\":\"$a.name\"}\n");
+  }
+
+  TEST_CASE("the schema of a plan holds each tool's own arguments, or a reference in their place") {
+    const std::vector<infer::ToolDefinition> tools = {
+        {"maps__geo", "",
+         Json{{"type", "object"}, {"properties", {{"n", {{"type", "integer"}}}}}, {"required", {"n"}}}}};
+    const auto schema = JsonSchema::compile(plan_schema(tools));
+    REQUIRE(schema);
+    const auto faults = [&](const char* text) { return schema->check(*parse_json(text)).size(); };
+    CHECK(faults(R"({"steps": [{"id": "a", "tool": "maps__geo", "arguments": {"n": 3}}]})") == 0);
+    CHECK(faults(R"({"steps": [{"id": "a", "tool": "maps__geo", "arguments": {"n": "$b.count"}}]})") == 0);
+    CHECK(faults(R"({"steps": [{"id": "a", "tool": "maps__geo", "arguments": {"n": "three"}}]})") > 0);
+    CHECK(faults(R"({"steps": [{"id": "a", "tool": "maps__go", "arguments": {"n": 3}}]})") > 0);
+    CHECK(faults(R"({"steps": []})") > 0);
   }
 
   TEST_CASE("references become the results they name: whole, by member, within a text") {

@@ -21,6 +21,7 @@ struct FakeTurn {
   std::optional<Error> failure;
   bool hangs = false;            // Never answers: until cancelled.
   std::function<void()> before;  // Runs when the turn begins.
+  double usd = 0;                // What it costs.
 };
 
 inline FakeTurn says(std::string text) { return {.text = std::move(text)}; }
@@ -34,6 +35,7 @@ inline FakeTurn calls_all(std::vector<std::pair<std::string, Json>> all) {
 // What all FakeModels of a test share: the script and what they were given.
 struct FakeScript {
   std::deque<FakeTurn> turns;
+  std::vector<FakeTurn> given;  // Those taken from `turns`, oldest first.
   std::vector<infer::ChatRequest> requests;
   std::vector<infer::Prompt> prompts;
   std::vector<std::string> unsupported;  // Reported for the tool named `unsupported_tool`.
@@ -79,6 +81,7 @@ class FakeModel : public infer::ChatModel {
     if (script_.turns.empty()) co_return fail(Code::kInternal, "the script has no more turns");
     auto turn = std::move(script_.turns.front());
     script_.turns.pop_front();
+    script_.given.push_back(turn);
     if (turn.before) turn.before();
     if (turn.hangs) {
       TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::hours(1)));
@@ -109,6 +112,7 @@ class FakeModel : public infer::ChatModel {
     reply.usage.reused_tokens = static_cast<std::int64_t>(prompt.kept_tokens);
     reply.usage.prefilled_tokens = size(prompt.tokens) - reply.usage.reused_tokens;
     reply.usage.generated_tokens = size(reply.tokens);
+    reply.usage.usd = turn.usd;
     if (on_text && !turn.text.empty()) on_text(turn.text);
     return reply;
   }

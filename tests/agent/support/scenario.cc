@@ -102,6 +102,7 @@ void configure(AgentFile& file, const Json& agent) {
     file.budget.tool_calls = integer_at(*budget, "tool_calls", file.budget.tool_calls);
     file.budget.tokens = integer_at(*budget, "tokens", file.budget.tokens);
     file.budget.seconds = integer_at(*budget, "seconds", file.budget.seconds);
+    file.budget.usd = number_at(*budget, "usd");
   }
   if (const auto* tools = find(agent, "tools")) file.tools = tools->get<std::vector<std::string>>();
   if (const auto* schema = find(agent, "output_schema")) file.output_schema = *schema;
@@ -111,13 +112,22 @@ void configure(AgentFile& file, const Json& agent) {
   }
   if (const auto* policy = find(agent, "policy")) {
     for (const auto& rule : *policy) {
-      const std::string key = rule.begin().key();
+      const std::string key = rule.contains("allow") ? "allow" : rule.contains("ask") ? "ask" : "deny";
       const auto action = key == "allow" ? PolicyRule::Action::kAllow
                           : key == "ask" ? PolicyRule::Action::kAsk
                                          : PolicyRule::Action::kDeny;
-      file.policy.push_back({action, rule.begin().value().get<std::string>(), 0});
+      file.policy.push_back({action, string_at(rule, key), 0});
+      if (rule.contains("when")) file.policy.back().when = *Condition::parse(string_at(rule, "when"));
     }
   }
+  if (const auto* results = find(agent, "results"))
+    file.result_preview = static_cast<std::size_t>(integer_at(*results, "preview"));
+  const auto planner = string_at(agent, "planner");
+  if (planner == "plan") file.planner = Planner::kPlan;
+  if (planner == "auto") file.planner = Planner::kAuto;
+  if (const auto* steps = find(agent, "steps")) file.steps = Json{{"steps", *steps}};
+  file.parallel_calls_per_server =
+      static_cast<std::size_t>(integer_at(agent, "parallel_calls_per_server", 8));
 }
 
 // {say}, {call: {name: arguments}}, {calls: [{name: arguments}]}, {cut}, {fail}, each with an optional
@@ -136,6 +146,7 @@ FakeTurn turn_of(Situation& s, const Json& spec) {
   if (!turn.calls.empty()) turn.finish = infer::FinishReason::kCalls;
   if (spec.contains("cut")) turn.finish = infer::FinishReason::kLength;
   if (spec.contains("fail")) turn.failure = Error(Code::kTransport, string_at(spec, "fail"));
+  turn.usd = number_at(spec, "usd");
   if (const auto seconds = integer_at(spec, "seconds"); seconds > 0) {
     turn.before = [&s, seconds] { s.clock.advance(seconds * 1000); };
   }

@@ -2,6 +2,7 @@
 // its own.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <functional>
@@ -111,7 +112,7 @@ struct Situation {
       }
     } catch (const Killed&) {
     }
-    clock.advance(kLeaseMs + 1);
+    after_death();
   }
   // Runs, and dies as soon as `now` is true.
   void run_killed_when(std::function<bool()> now) {
@@ -120,7 +121,18 @@ struct Situation {
                    [](std::exception_ptr, const Result<RunOutcome>&) {});
     while (!now() && context.run_one() > 0) {
     }
+    after_death();
+  }
+  // What a real model said that the journal does not have, it says again.
+  void after_death() {
     clock.advance(kLeaseMs + 1);
+    const auto all = rows();
+    const auto said = static_cast<std::size_t>(
+        std::count_if(all.begin(), all.end(), [](const Row& row) { return row.kind == Kind::kModelResult; }));
+    while (script.given.size() > said) {
+      script.turns.push_front(std::move(script.given.back()));
+      script.given.pop_back();
+    }
   }
   Result<RunOutcome> resume() { return await(resume_run("last", options(), open_model())); }
 
