@@ -10,6 +10,7 @@
 
 #include "agent/agent_file_params.h"
 #include "agent/agent_file_reader.h"
+#include "agent/remote_preset.h"
 #include "agent/tool_names.h"
 #include "base/json_schema.h"
 #include "base/text.h"
@@ -255,10 +256,14 @@ void read_model(MappingReader& top, AgentFile& file) {
     top.mistake(top.get("model")->place, "\"model\" is empty");
     return;
   }
-  // Names (`bundled`, `smollm2`, `openai:MODEL@URL`) stay as written; what they mean is for whoever opens the
+  // Names (`bundled`, `smollm2`, `deepseek:deepseek-chat`) stay as written; what they mean is for whoever opens the
   // model.
-  const bool is_path =
-      model->ends_with(".gguf") || (model->find('/') != std::string::npos && !model->starts_with("openai:"));
+  if (names_remote_model(*model)) {
+    if (auto spec = parse_remote_spec(*model); !spec) top.mistake(top.get("model")->place, spec.error().text());
+    file.model = *model;
+    return;
+  }
+  const bool is_path = model->ends_with(".gguf") || model->find('/') != std::string::npos;
   file.model = is_path ? beside(file.path, *model) : *model;
 }
 

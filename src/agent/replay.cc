@@ -103,6 +103,19 @@ Result<bool> decide_again(Journal& journal, const std::string& run, const Record
   return any;
 }
 
+// A conversation is a chain of forks, and each turn's message stands in the prompt it led to.
+std::map<std::size_t, std::string> said_by_people(const std::vector<Row>& rows) {
+  std::map<std::size_t, std::string> said;
+  std::size_t steps = 0;
+  for (const auto& row : rows) {
+    if (row.kind == Kind::kModelResult) ++steps;
+    const auto* note = row.kind == Kind::kModelIntent ? find(*row.payload, "note") : nullptr;
+    if (note != nullptr && string_at(*note, "kind") == name(planner::NoteKind::kSaid))
+      said[steps] = string_at(*note, "text");
+  }
+  return said;
+}
+
 }  // namespace
 
 Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
@@ -123,7 +136,8 @@ Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
                  .memory = file.memory_recall > 0 ? &memory : nullptr,
                  .model = model == nullptr ? static_cast<infer::ChatModel&>(recorded_model) : *model,
                  .toolbox = *toolbox,
-                 .clock = clock};
+                 .clock = clock,
+                 .said = said_by_people(rows)};
   auto outcome = co_await execute_run(parts);
   for (int waits = 0; outcome && outcome->state == RunState::kWaiting && waits < kWaitsMax; ++waits) {
     TSUKAI_CO_TRY(const bool decided, decide_again(*journal, outcome->run_id, record));

@@ -163,6 +163,10 @@ Task<RunOutcome> Run::loop() {
     if (ending) break;
     ending = end_of_steps();
     if (ending) break;
+    if (const auto said = parts_.said.find(step_number()); said != parts_.said.end()) {
+      progress_.said = said->second;
+      parts_.said.erase(said);
+    }
     auto next = planner::next_step(situation());
     if (auto* question = std::get_if<planner::AskModel>(&next)) {
       TSUKAI_CO_TRY(ending, co_await ask_model(std::move(*question)));

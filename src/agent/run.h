@@ -2,6 +2,7 @@
 // journal row.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "agent/agent_file.h"
@@ -30,6 +31,8 @@ struct RunParts {
   Toolbox& toolbox;
   const Clock& clock;
   OnEvent on_event;
+  // For replay: what a person said to the model, by how many steps there were then.
+  std::map<std::size_t, std::string> said;
 };
 
 // Runs to the end. An Error means that the journal failed; all else is in the outcome. When the coroutine is

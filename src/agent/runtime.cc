@@ -4,9 +4,11 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "agent/progress.h"
 #include "agent/records.h"
@@ -143,34 +145,53 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
   co_return outcome;
 }
 
+std::size_t steps_of(const std::vector<Row>& rows) {
+  return static_cast<std::size_t>(
+      std::count_if(rows.begin(), rows.end(), [](const Row& row) { return row.kind == Kind::kModelResult; }));
+}
+
+// An approval is for one call of one run: a call that the old run did not make asks again.
+std::vector<Row> without_open_approvals(const std::vector<Row>& rows) {
+  std::set<std::string> settled;
+  for (const auto& row : rows) {
+    if (row.kind == Kind::kToolResult) settled.insert(row.step_key);
+  }
+  std::vector<Row> kept;
+  for (const auto& row : rows) {
+    const bool approval = row.kind == Kind::kApprovalAsked || row.kind == Kind::kApprovalGiven;
+    if (!approval || settled.contains(row.step_key)) kept.push_back(row);
+  }
+  return kept;
+}
+
 // The rows that made the first `step` - 1 steps. Leases and signals belong to the old run alone. `at_end`:
 // step may be the one after the last.
 Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::size_t step, bool at_end) {
   std::vector<Row> shared;
-  std::size_t answered = 0;
   for (std::size_t i = 1; i < rows.size(); ++i) {
     const auto& row = rows[i];
     if (row.erased)
       return fail(Code::kUnsupported,
                   fmt::format("journal row {} was erased, so the run can't be forked", row.seq));
-    if (row.kind == Kind::kModelIntent && row.step_key == step_key(step)) return shared;
+    if (row.kind == Kind::kModelIntent && row.step_key == step_key(step))
+      return without_open_approvals(shared);
     switch (row.kind) {
-      case Kind::kModelResult:
-        ++answered;
-        [[fallthrough]];
       case Kind::kRecalled:
       case Kind::kPlan:
       case Kind::kModelIntent:
+      case Kind::kModelResult:
       case Kind::kToolIntent:
       case Kind::kToolStarted:
       case Kind::kToolResult:
+      case Kind::kApprovalAsked:
+      case Kind::kApprovalGiven:
         shared.push_back(row);
         break;
       default:
         break;
     }
   }
-  if (at_end && step == answered + 1) return shared;
+  if (at_end && (step == 0 || step == steps_of(shared) + 1)) return without_open_approvals(shared);
   return fail(Code::kInvalidArgument, fmt::format("the run has no step {}", step),
               "see its steps: tsukai runs show RUN");
 }
@@ -234,7 +255,7 @@ Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, Ru
   started["agent"]["budget"]["steps"] = file.budget.steps;
   started["agent"]["budget"]["tool_calls"] = file.budget.tool_calls;
   started["agent"]["budget"]["tokens"] = file.budget.tokens;
-  started["forked_from"] = {{"run", summary.id}, {"step", step}};
+  started["forked_from"] = {{"run", summary.id}, {"step", step == 0 ? steps_of(shared) + 1 : step}};
   const auto user = options.user.empty() ? default_user() : options.user;
   TSUKAI_CO_TRY(const auto id, ground->journal->start_run(summary.agent, summary.task, user, started));
   std::vector<Entry> entries;

@@ -61,8 +61,8 @@ Task<RunOutcome> resume_run(std::string run, RuntimeOptions options, OpenModel o
 
 // Begins a new run that shares the first `step` - 1 steps of another, results included, and goes on from
 // there on its own; `say` (may be empty) is added as a message to the model. Nothing of the old run is done
-// again or changed, and what it spent does not count against the new run's budget. `step` may be one more
-// than the old run has when there is something to say: then all of it is shared, as in a conversation.
+// again or changed, and what it spent does not count against the new run's budget. With something to say,
+// `step` may be the one after the old run's last, which 0 stands for: a conversation goes on.
 // kInvalidArgument when the old run has no such step; else as resume_run.
 Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, RuntimeOptions options,
                           OpenModel open_model);

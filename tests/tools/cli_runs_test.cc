@@ -69,6 +69,9 @@ TEST_SUITE("tools/tsukai/runs") {
     CHECK(has(parked.err, "toy.greet {\"name\":\"M\"}"));
     CHECK(has(parked.err, "tsukai runs approve " + run + " step-1/call-1\n"));
     CHECK(has(parked.err, "--deny --reason"));
+    const Finished quiet = tsukai(home, {"runs", "resume", "last", "--quiet"});
+    CHECK(quiet.exit == 5);
+    CHECK(quiet.err == "tsukai: run " + run + " waits for a person; see tsukai runs show " + run + "\n");
     CHECK(tsukai(home, {"runs", "list", "--state", "waiting", "--quiet"}).out == run + "\n");
     CHECK(has(tsukai(home, {"runs", "list", "--state", "waiting"}).out, "approve step-1/call-1 toy.greet"));
     CHECK(has(tsukai(home, {"runs", "show", "last"}).err, "tsukai runs approve"));

@@ -11,6 +11,7 @@ namespace {
 using Words = std::vector<std::string>;
 
 const std::vector<Words> kCommands = {{"run"},
+                                      {"chat"},
                                       {"agent", "check"},
                                       {"runs", "list"},
                                       {"runs", "show"},

@@ -1,5 +1,6 @@
 #include "tools/tsukai/approval_prompt.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -122,17 +123,24 @@ agent::Decide ask_at_terminal(Output& output) {
 }
 
 Task<std::optional<std::string>> read_terminal_line() {
-  asio::posix::stream_descriptor input(co_await asio::this_coro::executor, ::dup(STDIN_FILENO));
-  boost::system::error_code failed;
-  co_await input.async_wait(asio::posix::stream_descriptor::wait_read,
-                            asio::redirect_error(asio::use_awaitable, failed));
-  if (failed) co_return fail(Code::kCancelled, "interrupted");
-  // A terminal gives a line at a time.
+  // Asio makes what it waits for non-blocking, and standard output shares its state with standard input (and
+  // with the shell behind them): so the terminal is opened once more.
+  char name[256];
+  const int terminal =
+      ::ttyname_r(STDIN_FILENO, name, sizeof name) == 0 ? ::open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY) : -1;
+  if (terminal < 0) co_return std::optional<std::string>();
+  asio::posix::stream_descriptor input(co_await asio::this_coro::executor, terminal);
   std::string line(kLineBytesMax, '\0');
-  ssize_t count = 0;
-  do {
-    count = ::read(STDIN_FILENO, line.data(), line.size());
-  } while (count < 0 && errno == EINTR);
+  ssize_t count = -1;
+  while (count < 0) {
+    boost::system::error_code failed;
+    co_await input.async_wait(asio::posix::stream_descriptor::wait_read,
+                              asio::redirect_error(asio::use_awaitable, failed));
+    if (failed) co_return fail(Code::kCancelled, "interrupted");
+    // A terminal gives a line at a time.
+    count = ::read(terminal, line.data(), line.size());
+    if (count < 0 && errno != EINTR && errno != EAGAIN) break;
+  }
   if (count <= 0) co_return std::optional<std::string>();
   line.resize(static_cast<std::size_t>(count));
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();

@@ -205,6 +205,7 @@ int run_command_line(int argc, char** argv) {
   app.formatter(line.help);
   app.set_help_flag("-h,--help", "This text");
   add_run(app, line);
+  add_chat(app, line);
   add_agent(app, line);
   add_runs(app, line);
   add_memory(app, line);

@@ -56,6 +56,7 @@ Error wrong_use(const std::string& path, const std::string& what, const std::str
 
 // The commands of cli_runs.cc. `line` outlives the parsing and the command.
 void add_run(CLI::App& app, ParsedCommand& line);
+void add_chat(CLI::App& app, ParsedCommand& line);
 void add_agent(CLI::App& app, ParsedCommand& line);
 void add_runs(CLI::App& app, ParsedCommand& line);
 

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "tools/tsukai/agent_command.h"
+#include "tools/tsukai/chat_command.h"
 #include "tools/tsukai/cli_parts.h"
 #include "tools/tsukai/run_command.h"
 #include "tools/tsukai/runs_command.h"
@@ -25,6 +26,25 @@ void add_params_flag(CLI::App* command, std::vector<std::string>& params) {
 void add_follow_flags(CLI::App* command, FollowArguments& follow) {
   add_threads_flag(command, follow.threads);
   add_timeout_flag(command, follow.timeout_s, "Stop the run after so long");
+}
+
+// What begins a run.
+void add_run_flags(CLI::App* command, RunArguments& run, ParsedCommand& line) {
+  add_params_flag(command, run.params);
+  command
+      ->add_option(
+          "-m,--model", run.model,
+          "A .gguf file, smollm2, or PROVIDER:MODEL such as ollama:qwen3:8b (overrides the agent file's)")
+      ->option_text("MODEL");
+  command->add_option("--config", run.config, "Also use the servers of this mcpServers file")
+      ->option_text("FILE");
+  command
+      ->add_option("--user", run.follow.user,
+                   "Whose memory is used (default: $TSUKAI_USER, else the login name)")
+      ->option_text("NAME");
+  add_follow_flags(command, run.follow);
+  add_database_flag(command, run.follow.database);
+  add_output_flags(command, line);
 }
 
 int run_with_words(Output& output, const RunWords& words) {
@@ -142,19 +162,21 @@ void add_run(CLI::App& app, ParsedCommand& line) {
   const auto words = std::make_shared<RunWords>();
   run->add_option("AGENT.yaml", words->first, "An agent file; may be left out");
   run->add_option("TASK", words->second, "What to do, in quotation marks");
-  add_params_flag(run, words->run.params);
-  run->add_option("-m,--model", words->run.model,
-                  "The model: a .gguf file or smollm2 (overrides the agent file's)")
-      ->option_text("MODEL");
-  run->add_option("--config", words->run.config, "Also use the servers of this mcpServers file")
-      ->option_text("FILE");
-  run->add_option("--user", words->run.follow.user,
-                  "Whose memory is used (default: $TSUKAI_USER, else the login name)")
-      ->option_text("NAME");
-  add_follow_flags(run, words->run.follow);
-  add_database_flag(run, words->run.follow.database);
-  add_output_flags(run, line);
+  add_run_flags(run, words->run, line);
   line.on(run, [words](Output& output) { return run_with_words(output, *words); });
+}
+
+void add_chat(CLI::App& app, ParsedCommand& line) {
+  CLI::App* chat =
+      add_command(&app, "chat", "Talk with an agent, turn by turn", "tsukai chat examples/day-out.yaml");
+  line.help->set_usage(chat, "[AGENT.yaml]");
+  const auto arguments = std::make_shared<ChatArguments>();
+  chat->add_option("AGENT.yaml", arguments->run.agent, "An agent file; may be left out");
+  chat->add_option("--from", arguments->from,
+                   "Go on from an earlier run: its id, the beginning of it, or last")
+      ->option_text("RUN");
+  add_run_flags(chat, arguments->run, line);
+  line.on(chat, [arguments](Output& output) { return chat_command(output, *arguments); });
 }
 
 void add_agent(CLI::App& app, ParsedCommand& line) {

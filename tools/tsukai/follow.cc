@@ -8,11 +8,9 @@
 #include "tools/tsukai/approval_prompt.h"
 #include "tools/tsukai/interrupt.h"
 #include "tools/tsukai/model_path.h"
-#include "tools/tsukai/run_view.h"
 #include "tools/tsukai/waiting.h"
 
 namespace tsukai::cli {
-namespace {
 
 Exit exit_of(agent::RunState state, bool timed_out) {
   switch (state) {
@@ -31,13 +29,14 @@ Exit exit_of(agent::RunState state, bool timed_out) {
   return Exit::kTaskFailed;
 }
 
-// The answer, or why there is none, and the totals.
-void show_end(Output& output, RunView& view, const agent::RunOutcome& outcome, Exit exit,
-              const FollowArguments& arguments, bool timed_out) {
+void show_outcome(Output& output, RunView& view, const agent::RunOutcome& outcome, Exit exit,
+                  const FollowArguments& arguments, bool timed_out) {
   view.end();
   const std::string run = "run " + outcome.run_id;
   if (exit == Exit::kDone) {
     if (!view.streamed(outcome.answer)) output.line(printable(outcome.answer));
+  } else if (exit == Exit::kWaiting && output.quiet()) {
+    output.fail(Error(Code::kDenied, run + " waits for a person", "see tsukai runs show " + outcome.run_id));
   } else if (exit == Exit::kWaiting) {
     show_waiting(output, arguments.database, outcome.run_id);
   } else if (timed_out) {
@@ -48,10 +47,7 @@ void show_end(Output& output, RunView& view, const agent::RunOutcome& outcome, E
   } else {
     output.fail(Error(Code::kInternal, fmt::format("{} {}: {}", run, name(outcome.state), outcome.answer)));
   }
-  view.show_totals(outcome.run_id, *outcome.totals);
 }
-
-}  // namespace
 
 int follow(Output& output, const FollowArguments& arguments, const BeginRun& begin) {
   RunView view(output);
@@ -74,7 +70,10 @@ int follow(Output& output, const FollowArguments& arguments, const BeginRun& beg
     return timed_out ? static_cast<int>(Exit::kStopped) : exit;
   }
   const Exit exit = exit_of(outcome->state, timed_out);
-  if (!output.json()) show_end(output, view, *outcome, exit, arguments, timed_out);
+  if (!output.json()) {
+    show_outcome(output, view, *outcome, exit, arguments, timed_out);
+    view.show_totals(outcome->run_id, *outcome->totals);
+  }
   return static_cast<int>(exit);
 }
 

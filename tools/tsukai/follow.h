@@ -6,6 +6,7 @@
 
 #include "agent/runtime.h"
 #include "tools/tsukai/output.h"
+#include "tools/tsukai/run_view.h"
 
 namespace tsukai::cli {
 
@@ -24,5 +25,10 @@ using BeginRun = std::function<Task<agent::RunOutcome>(agent::RuntimeOptions, ag
 // failed, 2 the arguments are wrong, 3 a component is, 4 stopped by budget, policy or
 // --timeout, 5 waiting for a person, 130 interrupted.
 int follow(Output& output, const FollowArguments& arguments, const BeginRun& begin);
+
+Exit exit_of(agent::RunState state, bool timed_out);
+// The answer of a run, or why there is none.
+void show_outcome(Output& output, RunView& view, const agent::RunOutcome& outcome, Exit exit,
+                  const FollowArguments& arguments, bool timed_out);
 
 }  // namespace tsukai::cli

@@ -3,6 +3,9 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "agent/remote_model.h"
+#include "agent/remote_preset.h"
+
 namespace tsukai::cli {
 namespace fs = std::filesystem;
 
@@ -20,7 +23,12 @@ std::string smollm2_path() {
 
 Result<std::string> resolve_model(const std::string& model) {
   std::error_code ignored;
-  if (fs::exists(model, ignored)) return model;
+  if (agent::names_remote_model(model)) {
+    TSUKAI_TRY_VOID(agent::parse_remote_spec(model));
+    return model;
+  }
+  // Absolute, so that the run can be resumed from any folder.
+  if (fs::exists(model, ignored)) return fs::absolute(model, ignored).lexically_normal().string();
   if (model == "smollm2") {
     const std::string path = smollm2_path();
     if (!fs::exists(path, ignored)) {
@@ -30,23 +38,22 @@ Result<std::string> resolve_model(const std::string& model) {
   }
   if (model.empty()) {
     return fail(Code::kInvalidArgument, "no model is named",
-                "give --model FILE.gguf, or `model:` in the agent file");
+                "give --model MODEL, or `model:` in the agent file");
   }
-  const auto unsupported = [&] {
-    return fail(Code::kUnsupported, "model " + model + ": this version opens .gguf files and smollm2 only",
-                "give --model FILE.gguf");
-  };
-  if (model == "bundled" || model.starts_with("openai:")) return unsupported();
+  if (model == "bundled") {
+    return fail(Code::kUnsupported, "model bundled: this version brings no model of its own",
+                "give --model FILE.gguf, smollm2, or PROVIDER:MODEL");
+  }
   if (!model.ends_with(".gguf")) {
     return fail(Code::kNotFound, "model " + model + ": no such file",
-                "give the path of a .gguf file, or smollm2");
+                "give the path of a .gguf file, smollm2, or PROVIDER:MODEL such as ollama:qwen3:8b");
   }
   return model;  // Opening it says what is wrong with it.
 }
 
 agent::OpenModel open_named_models() {
-  return [open = agent::open_local_models()](const std::string& model,
-                                             int threads) -> Result<std::unique_ptr<infer::ChatModel>> {
+  return [open = agent::open_remote_models(agent::open_local_models())](
+             const std::string& model, int threads) -> Result<std::unique_ptr<infer::ChatModel>> {
     TSUKAI_TRY(const std::string path, resolve_model(model));
     return open(path, threads);
   };

@@ -11,11 +11,11 @@ namespace tsukai::cli {
 // puts it.
 std::string smollm2_path();
 
-// A path of a model file as it is; "smollm2" is the file above. kNotFound when that was not fetched yet;
-// kUnsupported names what this version can't open.
+// A model file's path, absolute; "smollm2" is the file above; names of remote models (agent/remote_preset.h)
+// as they are. kNotFound when that file was not fetched yet; kUnsupported names what this version can't open.
 Result<std::string> resolve_model(const std::string& model);
 
-// agent::open_local_models() over resolve_model().
+// Opens what resolve_model() knows, local or remote.
 agent::OpenModel open_named_models();
 
 }  // namespace tsukai::cli

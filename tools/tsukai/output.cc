@@ -46,6 +46,12 @@ std::string_view code_of(Style style) {
   return "";
 }
 
+std::size_t cells_of(int terminal) {
+  winsize size{};
+  if (ioctl(terminal, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return kTerminalCellsDefault;
+}
+
 std::string painted(Style style, std::string_view text, bool colours) {
   if (!colours || style == Style::kPlain) return std::string(text);
   return fmt::format("{}{}\x1b[0m", code_of(style), text);
@@ -72,12 +78,8 @@ Output::Output(bool json, bool quiet)
 
 Output::~Output() = default;
 
-std::size_t Output::width() const {
-  if (!out_terminal_) return 0;
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return kTerminalCellsDefault;
-}
+std::size_t Output::width() const { return out_terminal_ ? cells_of(STDOUT_FILENO) : 0; }
+std::size_t Output::note_width() const { return err_terminal_ ? cells_of(STDERR_FILENO) : 0; }
 
 void Output::put(int stream, std::string_view text) {
   idle();

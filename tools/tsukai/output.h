@@ -30,6 +30,8 @@ class Output {
   bool err_is_terminal() const { return err_terminal_; }
   // Cells of the terminal of standard output; 0: not a terminal, no limit.
   std::size_t width() const;
+  // The same of standard error.
+  std::size_t note_width() const;
 
   // Standard output: the result. `line` ends it with a line break.
   void write(std::string_view text);

@@ -10,7 +10,8 @@
 namespace tsukai::cli {
 namespace {
 
-constexpr std::size_t kFoldedCells = 100;
+constexpr std::size_t kFoldedCells = 100;  // Where there is no terminal.
+constexpr std::size_t kFoldedCellsMin = 20;
 constexpr std::string_view kIndent = "  ";
 
 std::string tool_label(const Json& data) {
@@ -31,7 +32,8 @@ void RunView::show(const agent::Event& event) {
   if (event.type != "text") end_text();
   if (event.type == "run_started") {
     const auto resumed = integer_at(data, "resumed_at_step");
-    if (resumed > 0 && shown_) return;  // The same run, after a person decided.
+    // The same run, after a person decided; or the next of a conversation.
+    if (shown_ && (resumed > 0 || kind_ == Kind::kChat)) return;
     shown_ = true;
     const Json* model = find(data, "model");
     std::string description = model == nullptr ? std::string() : string_at(*model, "name");
@@ -41,6 +43,7 @@ void RunView::show(const agent::Event& event) {
     output_.note(printable(fmt::format("{} · {} · run {}{}", string_at(data, "agent"), description, run_id_,
                                        resumed > 0 ? fmt::format(" · from step {}", resumed) : "")));
   } else if (event.type == "server_started") {
+    if (shown_) return;
     output_.note(output_.paint_note(
         Style::kDim, printable(fmt::format("{} is up: {}", string_at(data, "server"),
                                            counted(integer_at(data, "tools"), "tool", "tools")))));
@@ -64,7 +67,9 @@ void RunView::show(const agent::Event& event) {
     text_.clear();
     calls_ = 0;
     must_call_ = string_at(data, "tool_choice") == "required";
-    output_.note(output_.paint_note(Style::kBold, fmt::format("step {}", integer_at(data, "step"))));
+    if (kind_ == Kind::kRun) {
+      output_.note(output_.paint_note(Style::kBold, fmt::format("step {}", integer_at(data, "step"))));
+    }
     output_.busy("the model reads");
   } else if (event.type == "text") {
     show_text(string_at(data, "text"));
@@ -73,7 +78,9 @@ void RunView::show(const agent::Event& event) {
   } else if (event.type == "tool_result") {
     show_result(data);
   } else if (event.type == "notice") {
-    output_.note(output_.paint_note(Style::kYellow, printable(string_at(data, "message"))));
+    const std::string message = string_at(data, "message");
+    if (!heard_.empty() && message == "to the model: " + heard_) return;
+    output_.note(output_.paint_note(Style::kYellow, printable(message)));
   }
 }
 
@@ -98,12 +105,14 @@ void RunView::end_text() {
 }
 
 void RunView::show_call(const Json& data) {
+  output_.busy(tool_label(data));
+  if (!called_.insert(string_at(data, "call_id")).second) return;  // Shown before a person was asked.
   ++calls_;
   const Json* arguments = find(data, "arguments");
   output_.note(fmt::format(
       "{}{} {} {}", kIndent, output_.paint_note(Style::kCyan, "→"), printable(tool_label(data)),
-      output_.paint_note(Style::kDim,
-                         cut_to_width(arguments == nullptr ? "{}" : print_json(*arguments), kFoldedCells))));
+      output_.paint_note(Style::kDim, cut_to_width(arguments == nullptr ? "{}" : print_json(*arguments),
+                                                   room(display_width(tool_label(data)) + 5)))));
   output_.busy(tool_label(data));
 }
 
@@ -111,10 +120,17 @@ void RunView::show_result(const Json& data) {
   const bool is_error = bool_at(data, "is_error");
   // Calls of one step run side by side, and their results come in any order.
   const std::string whose = calls_ > 1 ? printable(tool_label(data)) + ": " : "";
-  output_.note(fmt::format(
-      "{}{} {} {}", kIndent, output_.paint_note(is_error ? Style::kRed : Style::kGreen, "←"),
-      whose + cut_to_width(string_at(data, "text"), kFoldedCells),
-      output_.paint_note(Style::kDim, duration_text(static_cast<std::int64_t>(number_at(data, "took_ms"))))));
+  const std::string took = duration_text(static_cast<std::int64_t>(number_at(data, "took_ms")));
+  output_.note(
+      fmt::format("{}{} {} {}", kIndent, output_.paint_note(is_error ? Style::kRed : Style::kGreen, "←"),
+                  whose + cut_to_width(string_at(data, "text"), room(whose.size() + took.size() + 5)),
+                  output_.paint_note(Style::kDim, took)));
+}
+
+std::size_t RunView::room(std::size_t taken) const {
+  const std::size_t width = output_.note_width();
+  if (width == 0) return kFoldedCells;
+  return width > taken + kFoldedCellsMin ? width - taken : kFoldedCellsMin;
 }
 
 void RunView::show_totals(const std::string& run_id, const Json& totals) {

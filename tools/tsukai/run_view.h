@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "agent/events.h"
@@ -13,9 +14,13 @@ namespace tsukai::cli {
 // as JSON Lines on standard output with --json. Members of events: docs/formats/events.md.
 class RunView {
  public:
-  explicit RunView(Output& output) : output_(output) {}
+  // A chat shows one conversation over many runs: what it runs on once, and no numbers of steps.
+  enum class Kind { kRun, kChat };
+  explicit RunView(Output& output, Kind kind = Kind::kRun) : output_(output), kind_(kind) {}
 
   void show(const agent::Event& event);
+  // What a person just said, who need not be told that the model hears it.
+  void hear(std::string said) { heard_ = std::move(said); }
   // Ends a line of streamed text.
   void end() { end_text(); }
   // The totals, as the last lines of a run.
@@ -30,14 +35,19 @@ class RunView {
   void end_text();
   void show_call(const Json& data);
   void show_result(const Json& data);
+  // Cells for what is folded onto a line of which `taken` are used.
+  std::size_t room(std::size_t taken) const;
 
   Output& output_;
+  const Kind kind_;
   std::string run_id_;
-  bool shown_ = false;      // The run's first line.
-  int calls_ = 0;           // Of this step.
-  std::string text_;        // Of this step, as the model gave it.
-  bool must_call_ = false;  // The model has no choice but to call a tool in this step.
-  bool in_text_ = false;    // The cursor stands behind streamed text.
+  bool shown_ = false;  // The run's first line.
+  std::string heard_;
+  std::set<std::string> called_;  // Calls that were shown, by id.
+  int calls_ = 0;                 // Of this step.
+  std::string text_;              // Of this step, as the model gave it.
+  bool must_call_ = false;        // The model has no choice but to call a tool in this step.
+  bool in_text_ = false;          // The cursor stands behind streamed text.
 };
 
 }  // namespace tsukai::cli

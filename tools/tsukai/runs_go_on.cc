@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/decisions.h"
+#include "agent/remote_preset.h"
 #include "agent/replay.h"
 #include "base/text.h"
 #include "tools/tsukai/interrupt.h"
@@ -46,13 +47,6 @@ int after_decision(Output& output, const RunsArguments& arguments, OpenedRun ope
     output.note(fmt::format("noted; go on with it: tsukai runs resume {}", run));
   }
   return static_cast<int>(left->empty() ? Exit::kDone : Exit::kWaiting);
-}
-
-// How many turns of the model the run has.
-std::size_t steps_of(const std::vector<agent::Row>& rows) {
-  std::size_t steps = 0;
-  for (const agent::Row& row : rows) steps += row.kind == agent::Kind::kModelResult ? 1 : 0;
-  return steps;
 }
 
 Task<agent::ReplayReport> replay(std::vector<agent::Row> rows, std::string model_path, int threads) {
@@ -132,21 +126,17 @@ int runs_resolve_command(Output& output, const RunsArguments& arguments) {
 }
 
 int runs_fork_command(Output& output, const RunsArguments& arguments) {
-  auto opened = open_run(arguments);
-  if (!opened) return output.fail_line(opened.error());
-  auto rows = opened->store.journal->rows(opened->run.id);
-  if (!rows) return output.fail_line(rows.error());
-  std::size_t step = arguments.step;
-  if (step == 0 && arguments.say.empty()) {
+  if (arguments.step == 0 && arguments.say.empty()) {
     return output.fail_line(
         Error(Code::kInvalidArgument, "tsukai runs fork: from where?",
               "give --step N (see tsukai runs show), or --say TEXT to go on after its end"));
   }
-  if (step == 0) step = steps_of(*rows) + 1;
+  auto opened = open_run(arguments);
+  if (!opened) return output.fail_line(opened.error());
   const std::string run = opened->run.id;
   close_run(*std::move(opened));
   return follow(output, arguments.follow, [&](agent::RuntimeOptions options, agent::OpenModel open) {
-    return agent::fork_run(run, step, arguments.say, std::move(options), std::move(open));
+    return agent::fork_run(run, arguments.step, arguments.say, std::move(options), std::move(open));
   });
 }
 
@@ -176,6 +166,10 @@ int runs_replay_command(Output& output, const RunsArguments& arguments) {
     auto path = resolve_model(model);
     if (!path) return output.fail(path.error());
     model = *std::move(path);
+    if (agent::names_remote_model(model)) {
+      return output.fail(Error(Code::kUnsupported, "--regenerate: a remote model need not say the same twice",
+                               "leave it out: the record is replayed as it is"));
+    }
   } else if (!arguments.model.empty()) {
     return output.fail(Error(Code::kInvalidArgument, "tsukai runs replay: --model goes with --regenerate"));
   }

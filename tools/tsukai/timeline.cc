@@ -127,6 +127,7 @@ std::string totals_text(const Json& totals) {
       counted(integer_at(totals, "tool_calls"), "tool call", "tool calls"),
       grouped(integer_at(totals, "prefilled_tokens")), grouped(integer_at(totals, "reused_tokens")),
       grouped(integer_at(totals, "generated_tokens")), number_at(totals, "prefix_hit_ratio"));
+  if (const double usd = number_at(totals, "usd"); usd > 0) text += fmt::format(" · ${:.4f}", usd);
   if (const auto wall_ms = integer_at(totals, "wall_ms"); wall_ms > 0) text += " · " + duration_text(wall_ms);
   return text;
 }

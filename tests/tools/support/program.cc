@@ -84,8 +84,24 @@ void Program::type(std::string_view text) {
     throw std::runtime_error("typing");
 }
 
+void Program::wait_for_output(std::string_view part) {
+  const auto deadline = std::chrono::steady_clock::now() + kProgramSecondsMax;
+  while (seen_.find(part, waited_for_) == std::string::npos) {
+    pollfd stream = {out_, POLLIN, 0};
+    char buffer[4096];
+    if (std::chrono::steady_clock::now() > deadline || ::poll(&stream, 1, 1000) < 0)
+      throw std::runtime_error("no such output");
+    if (stream.revents == 0) continue;
+    const ssize_t count = ::read(out_, buffer, sizeof buffer);
+    if (count <= 0) throw std::runtime_error("the output ended");
+    seen_.append(buffer, static_cast<std::size_t>(count));
+  }
+  waited_for_ = seen_.find(part, waited_for_) + part.size();
+}
+
 Finished Program::finish() {
   Finished finished;
+  finished.out = seen_;
   const auto deadline = std::chrono::steady_clock::now() + kProgramSecondsMax;
   pollfd streams[2] = {{out_, POLLIN, 0}, {err_, POLLIN, 0}};
   std::string* texts[2] = {&finished.out, &finished.err};

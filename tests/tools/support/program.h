@@ -45,6 +45,9 @@ class Program {
   void send_signal(int signal);
   // What a person types, on a terminal; it is read when the program asks.
   void type(std::string_view text);
+  // Reads until standard output (or the terminal) has shown `part`, after what was waited for before; throws
+  // after kProgramSecondsMax.
+  void wait_for_output(std::string_view part);
   // Reads both streams to their end and reaps it; kills it after kProgramSecondsMax.
   Finished finish();
   pid_t pid() const { return pid_; }
@@ -52,6 +55,8 @@ class Program {
  private:
   pid_t pid_ = -1;
   int out_ = -1, err_ = -1;
+  std::string seen_;            // Of out_, before finish();
+  std::size_t waited_for_ = 0;  // so much of it was waited for.
 };
 
 // The program `tsukai` of this build.
