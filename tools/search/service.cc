@@ -177,7 +177,7 @@ Stretch stretch(std::string_view text, std::int64_t offset, std::int64_t limit) 
   return {std::string(piece), offset + characters_of(piece)};
 }
 
-Task<mcp::ToolOutput> search(Service& service, Json arguments, mcp::CallContext& context) {
+Task<mcp::ToolOutput> search_pages(Service& service, Json arguments, mcp::CallContext& context) {
   const std::string query = string_at(arguments, "query");
   const std::string source = string_at(arguments, "source");
   const Range range = range_of(arguments, kResultsDefault);

@@ -25,7 +25,7 @@ struct Service {
 };
 
 // Arguments are valid by the tools' schemas. Errors say what to change.
-Task<mcp::ToolOutput> search(Service& service, Json arguments, mcp::CallContext& context);
+Task<mcp::ToolOutput> search_pages(Service& service, Json arguments, mcp::CallContext& context);
 Task<mcp::ToolOutput> read_page(Service& service, Json arguments, mcp::CallContext& context);
 Task<mcp::ToolOutput> list_sources(Service& service, Json arguments, mcp::CallContext& context);
 

@@ -120,7 +120,7 @@ std::vector<mcp::Tool> tools(bool web) {
 void add_tools(mcp::Server& server, Service& service,
                const std::function<mcp::ToolHandler(mcp::ToolHandler)>& wrap) {
   using Function = Task<mcp::ToolOutput> (*)(Service&, Json, mcp::CallContext&);
-  static constexpr Function kFunctions[] = {search, read_page, list_sources};
+  static constexpr Function kFunctions[] = {search_pages, read_page, list_sources};
   const auto all = tools(service.web.has_value());
   for (std::size_t i = 0; i < all.size(); ++i) {
     mcp::ToolHandler handler = [&service, function = kFunctions[i]](Json arguments,
