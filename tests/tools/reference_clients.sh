@@ -12,13 +12,13 @@ shift
 cache=$here/../../.cache/reference
 mkdir -p "$cache"
 cd "$cache"
-export npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false
+export npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false MCP_CATALOG_PATH=$cache/catalog.json
 
 install() {
   "$@" >install.log 2>&1 || { tail -n 5 install.log >&2; echo "reference_clients: $* failed" >&2; exit 3; }
 }
 [ -f package.json ] || echo '{"private": true, "type": "module"}' >package.json
-[ -d node_modules/@modelcontextprotocol/sdk ] || install npm install --no-save=false @modelcontextprotocol/sdk@1.32.2
+[ -d node_modules/@modelcontextprotocol/sdk ] || install npm install @modelcontextprotocol/sdk@1.32.2
 # The Inspector needs a newer Node than Debian's.
 [ -d inspector/node_modules/@modelcontextprotocol/inspector ] ||
   install npm install --prefix inspector node@22 @modelcontextprotocol/inspector@2.12.0

@@ -91,8 +91,7 @@ const std::vector<std::pair<std::string, Json>>& questions() {
   return all;
 }
 
-// Any value, often of the kind that is asked for.
-Json random_value(Random& random, int depth = 0) {
+std::string random_text(Random& random) {
   static const std::vector<std::string> texts = {"coffee",
                                                  "city-guide/food/tea.md",
                                                  "city-guide",
@@ -113,10 +112,15 @@ Json random_value(Random& random, int depth = 0) {
                                                  "\\",
                                                  "%00",
                                                  "'; DROP TABLE page; --"};
+  return texts[random.below(texts.size())];
+}
+
+// Any value, often of the kind that is asked for.
+Json random_value(Random& random, int depth = 0) {
   switch (random.below(depth > 2 ? 5 : 8)) {
     case 0:
     case 1:
-      return texts[random.below(texts.size())];
+      return random_text(random);
     case 2:
       return static_cast<std::int64_t>(random.below(40)) - 5;
     case 3:
@@ -179,8 +183,8 @@ TEST_SUITE("tools/search/tools") {
       CAPTURE(name);
       CHECK(good("read_page", {{"page", name}}).at("text").get<std::string>().size() > 100);
       bool found = false;
-      for (const Json& one : good("search", {{"query", page.at("title")}}).at("results"))
-        found = found || one.at("page") == name;
+      const Json answer = good("search", {{"query", page.at("title")}});
+      for (const Json& one : answer.at("results")) found = found || one.at("page") == name;
       CHECK(found);
     }
   }
@@ -285,13 +289,20 @@ TEST_SUITE("tools/search/program") {
   TEST_CASE("a thousand random calls, valid and not, are each answered; what is wrong is said") {
     Random random(20261123);
     std::string input = hello(true);
-    const std::vector<std::string> names = {"search", "read_page", "list_sources", "search", "no_such_tool"};
+    const std::vector<std::string> names = {"search", "read_page", "list_sources", "no_such_tool"};
     const std::vector<std::string> keys = {"query", "page", "source", "limit", "offset", "q"};
     for (int id = 1; id <= 1000; ++id) {
+      std::string name = names[random.below(names.size())];
       Json arguments = Json::object();
       for (std::uint64_t n = random.below(4); n > 0; --n)
         arguments[keys[random.below(keys.size())]] = random_value(random);
-      Json params = {{"name", names[random.below(names.size())]}, {"arguments", arguments}};
+      if (random.below(3) == 0) {
+        name = names[random.below(3)];
+        arguments = {{"limit", 1 + random.below(20)}, {"offset", random.below(30)}};
+        if (name == "search") arguments["query"] = random_text(random);
+        if (name == "read_page") arguments["page"] = random_text(random);
+      }
+      Json params = {{"name", name}, {"arguments", arguments}};
       if (random.below(40) == 0) params["arguments"] = random_value(random);
       input += request(id, "tools/call", params, true) + "\n";
     }

@@ -14,8 +14,8 @@ namespace {
 
 // What these hold is no text of the page. Sorted.
 constexpr auto kHidden = std::to_array<std::string_view>(
-    {"aside", "audio", "button", "canvas", "footer", "form", "iframe", "math", "nav", "noscript", "object",
-     "script", "select", "style", "svg", "template", "textarea", "video"});
+    {"aside", "audio", "button", "canvas", "footer", "iframe", "math", "nav", "noscript", "object", "script",
+     "select", "style", "svg", "template", "textarea", "video"});
 // These begin and end a line. Sorted.
 constexpr auto kBlocks = std::to_array<std::string_view>(
     {"address", "article", "blockquote", "body",     "br",         "caption", "dd", "details",

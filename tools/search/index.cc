@@ -123,6 +123,16 @@ Result<std::vector<Source>> Index::sources() {
   }
 }
 
+Result<std::vector<std::string>> Index::source_names() {
+  TSUKAI_TRY(auto rows, database_.prepare("SELECT name FROM folder ORDER BY name"));
+  std::vector<std::string> names;
+  while (true) {
+    TSUKAI_TRY(const bool row, rows.step());
+    if (!row) return names;
+    names.push_back(rows.text(0));
+  }
+}
+
 Result<std::map<std::string, StoredFile>> Index::files(std::int64_t folder) {
   TSUKAI_TRY(auto rows, database_.prepare("SELECT path, id, bytes, changed_ns FROM page WHERE folder=?1"));
   rows.bind(1, folder);

@@ -80,6 +80,7 @@ class Index {
   // last part of the paths, told apart by numbers.
   Result<void> set_folders(const std::vector<std::string>& paths);
   Result<std::vector<Source>> sources();
+  Result<std::vector<std::string>> source_names();  // Without counting.
 
   Result<std::map<std::string, StoredFile>> files(std::int64_t folder);
   // One transaction: replaces and adds pages, removes files by id.

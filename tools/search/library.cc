@@ -92,7 +92,7 @@ Result<Library> Library::open(const std::string& data, const std::vector<std::st
 }
 
 bool Library::due() const {
-  if (scanned_at_ms_ < 0 || scan_ms_ <= kQuickScanMs) return true;
+  if (scanned_at_ms_ < 0 || scanned_files_ <= kQuickFiles) return true;
   return system_clock().steady_ms() - scanned_at_ms_ > kScanShare * scan_ms_;
 }
 
@@ -122,6 +122,7 @@ Task<RefreshReport> Library::refresh(OnIndexing on_indexing) {
   }
   if (report.read + report.gone >= kOptimiseFrom) TSUKAI_CO_TRY_VOID(index_.optimise());
   scan_ms_ = scan_ms;
+  scanned_files_ = report.files;
   scanned_at_ms_ = system_clock().steady_ms();
   report.took_ms = scanned_at_ms_ - start;
   co_return report;

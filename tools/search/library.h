@@ -26,9 +26,9 @@ using OnIndexing = std::function<void(double done, double total, std::string mes
 // Lives on one executor's thread.
 class Library {
  public:
-  // Folders that can be looked over this quickly are looked over before every answer ...
-  static constexpr std::int64_t kQuickScanMs = 20;
-  // ... others when that would cost less than a hundredth of the time since the last look.
+  // Folders with so many files together are looked over before every answer ...
+  static constexpr std::size_t kQuickFiles = 2'000;
+  // ... larger ones when that would cost less than a hundredth of the time since the last look.
   static constexpr std::int64_t kScanShare = 100;
 
   // `data`: the index file; `folders`: what to serve; empty: what the index already holds.
@@ -56,7 +56,8 @@ class Library {
   std::vector<Served> folders_;
   bool refreshing_ = false;
   std::int64_t scanned_at_ms_ = -1;  // Steady; -1: not yet.
-  std::int64_t scan_ms_ = 0;         // What looking over all folders took last.
+  std::int64_t scan_ms_ = 0;         // What looking over all folders took then ...
+  std::size_t scanned_files_ = 0;    // ... and how many files they had.
 };
 
 // $XDG_CACHE_HOME/tsukai/search-HASH.db, else ~/.cache/tsukai/...: one index for the same set of folders.

@@ -115,28 +115,28 @@ std::optional<PageKind> kind_of_file(std::string_view path) {
 
 PageText cleaned(std::string title, std::string_view text) {
   PageText page;
-  // Repairing can lengthen: cut first, a little generously.
   page.cut = text.size() > kTextBytesMax;
   const std::string whole = repaired_utf8(text.substr(0, kTextBytesMax));
   std::string& out = page.text;
   out.reserve(whole.size());
-  std::size_t breaks = 2;  // None at the beginning.
   for (std::size_t i = 0; i < whole.size(); ++i) {
     const auto c = static_cast<unsigned char>(whole[i]);
     if (c == '\n' || c == '\f' || (c == '\r' && (i + 1 == whole.size() || whole[i + 1] != '\n'))) {
       while (out.ends_with(' ') || out.ends_with('\t')) out.pop_back();
-      if (breaks < 2) out += '\n', ++breaks;
+      if (!out.empty() && !out.ends_with("\n\n")) out += '\n';
     } else if (whole.compare(i, 3, "\xef\xbb\xbf") == 0) {
       i += 2;
-    } else if (c >= 0x20 && c != 0x7f) {
+    } else if (c == '\t' || (c >= 0x20 && c != 0x7f)) {
       out += whole[i];
-      breaks = 0;
-    } else if (c == '\t' && breaks == 0) {
-      out += '\t';
     }
   }
   while (!out.empty() && (out.back() == '\n' || out.back() == ' ')) out.pop_back();
-  if (page.cut) out.resize(out.size() - incomplete_utf8_tail(out));
+  // Repairing lengthens: a byte that is no UTF-8 becomes three.
+  if (out.size() > kTextBytesMax) {
+    page.cut = true;
+    out.resize(kTextBytesMax);
+    out.resize(out.size() - incomplete_utf8_tail(out));
+  }
   title = repaired_utf8(title);
   for (char& c : title) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';

@@ -72,9 +72,11 @@ Result<Found> Index::search(const std::vector<Term>& terms, const std::string& s
   });
 
   // bm25 within a subquery with a limit: SQLite then scores so many rows and no more.
-  const std::string in_source = source.empty() ? ""
-                                               : "AND rowid IN (SELECT page.id FROM page JOIN folder ON "
-                                                 "folder.id=page.folder WHERE folder.name=?2) ";
+  // Looked up for each match: fewer than the pages of a large source.
+  const std::string in_source =
+      source.empty() ? ""
+                     : "AND (SELECT folder.name FROM page JOIN folder ON folder.id=page.folder "
+                       "WHERE page.id=page_index.rowid)=?2 ";
   TSUKAI_TRY(auto ranked, database_.prepare(fmt::format(
                               "SELECT id FROM (SELECT rowid AS id, bm25(page_index, {}, 1.0) AS score FROM "
                               "page_index WHERE page_index MATCH ?1 {}LIMIT {}) ORDER BY score, id LIMIT {}",

@@ -27,21 +27,15 @@ Task<void> up_to_date(Library& library, mcp::CallContext& context) {
   });
 }
 
-std::vector<std::string> source_names(Service& service, const std::vector<Source>& sources) {
-  std::vector<std::string> names;
-  for (const Source& source : sources) names.push_back(source.folder.name);
-  if (service.web) names.push_back(kWebSource);
-  return names;
-}
-
 // kNotFound when `wanted` is none of the sources.
 Result<void> check_source(Service& service, const std::string& wanted) {
-  std::vector<Source> sources;
+  if (wanted.empty()) return {};
+  std::vector<std::string> names;
   if (service.library) {
-    TSUKAI_TRY(sources, service.library->index().sources());
+    TSUKAI_TRY(names, service.library->index().source_names());
   }
-  const auto names = source_names(service, sources);
-  if (wanted.empty() || std::find(names.begin(), names.end(), wanted) != names.end()) return {};
+  if (service.web) names.push_back(kWebSource);
+  if (std::find(names.begin(), names.end(), wanted) != names.end()) return {};
   return fail(Code::kNotFound, fmt::format("there is no source \"{}\"", shortened(wanted, 60)),
               fmt::format("leave source out, or give one of: {}", fmt::join(names, ", ")));
 }

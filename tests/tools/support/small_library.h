@@ -93,8 +93,8 @@ struct SmallLibrary {
   // The pages found, without the folder's name.
   std::vector<std::string> found(const std::string& query) {
     std::vector<std::string> paths;
-    for (const Json& one : good("search", {{"query", query}, {"limit", 20}}).at("results"))
-      paths.push_back(one.at("page").get<std::string>().substr(6));
+    const Json answer = good("search", {{"query", query}, {"limit", 20}});
+    for (const Json& one : answer.at("results")) paths.push_back(one.at("page").get<std::string>().substr(6));
     return paths;
   }
 
