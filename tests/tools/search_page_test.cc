@@ -55,7 +55,7 @@ TEST_SUITE("tools/search/page_text") {
 
   TEST_CASE("HTML without a title takes its first heading, and broken HTML is read all the same") {
     CHECK(html_page("<h1>The <i>gate</i></h1>text").title == "The gate");
-    CHECK(html_page("<p>one<div>two</span></div></b>three").text == "one\ntwo\nthree");
+    CHECK(html_page("<p>one<div>two</span></div></b>three").text == "one\n\ntwo\nthree");
     CHECK(html_page("just words").text == "just words");
     CHECK(html_page("").text.empty());
     CHECK(html_page("<").text.size() <= 1);
