@@ -6,7 +6,8 @@ packages=(
   clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19 cmake ninja-build ccache mold pkg-config git
   libboost1.81-dev libboost-context1.81-dev libboost-url1.81-dev nlohmann-json3-dev libcurl4-openssl-dev
   libsqlite3-dev libssl-dev libexpected-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev
-  libvalijson-dev libre2-dev libutf8proc-dev libexpat1-dev zlib1g-dev libxxhash-dev libzstd-dev libedit-dev doctest-dev libbenchmark-dev
+  libvalijson-dev libre2-dev libutf8proc-dev libexpat1-dev zlib1g-dev libxml2-dev poppler-utils libxxhash-dev libzstd-dev libedit-dev
+  doctest-dev libbenchmark-dev
   python3 python3-pip unzip
 )
 

@@ -22,6 +22,9 @@ struct HttpRequest {
   std::chrono::milliseconds timeout_max{0};        // The whole exchange; 0: none.
   std::size_t body_bytes_max = 64u << 20;          // Of the response.
   int redirects_max = 0;                           // Followed; credentials never leave the first origin.
+  // Connects only to addresses of the public internet (base/address.h), looked at when a connection is made,
+  // so after the name was resolved and again after each redirect; no proxy, which would resolve by itself.
+  bool public_addresses_only = false;
 };
 
 struct HttpResponse {
@@ -51,7 +54,8 @@ class HttpClient {
   static std::unique_ptr<HttpClient> make(asio::any_io_executor executor);
 
   // An answer of any status is a success. kInvalidArgument: the URL. kTransport: no connection (which host
-  // and why), cut. kTimeout. kExhausted: over body_bytes_max. kCancelled.
+  // and why), cut. kDenied: only a private address, where public ones are asked for. kTimeout. kExhausted:
+  // over body_bytes_max. kCancelled.
   virtual Task<HttpResponse> fetch(HttpRequest request) = 0;
   virtual Task<std::unique_ptr<HttpStream>> open(HttpRequest request) = 0;
 };

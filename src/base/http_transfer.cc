@@ -1,11 +1,13 @@
 #include "base/http_transfer.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <boost/asio/redirect_error.hpp>
 #include <charconv>
 #include <cstring>
 
+#include "base/address.h"
 #include "base/text.h"
 
 namespace tsukai {
@@ -164,6 +166,12 @@ Result<void> Transfer::begin() {
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout_max.count()));
   if (loopback) set(CURLOPT_PROXY, "");  // Whatever http_proxy says.
+  if (request.public_addresses_only) {
+    set(CURLOPT_PROXY, "");
+    set(CURLOPT_FRESH_CONNECT, 1L);  // A kept connection has not been looked at.
+    set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open);
+    set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+  }
   set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
   set(CURLOPT_HEADERDATA, static_cast<void*>(this));
   set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
@@ -206,6 +214,14 @@ int Transfer::on_connected(void* self, char*, char*, int, int) {
   transfer.last_byte = steady_clock::now();
   transfer.wake.cancel();  // From now on there is an idle deadline.
   return CURL_PREREQFUNC_OK;
+}
+
+curl_socket_t Transfer::on_open(void* self, curlsocktype, curl_sockaddr* address) {
+  if (!is_public_address(&address->addr)) {
+    static_cast<Transfer*>(self)->refused_private = true;
+    return CURL_SOCKET_BAD;
+  }
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count, void* self) {
@@ -282,6 +298,9 @@ std::optional<Error> Transfer::error() const {
   if (head_too_large) {
     return Error(Code::kExhausted,
                  fmt::format("the headers of {} are longer than {} bytes", host(), kHeadBytesMax));
+  }
+  if (refused_private && !connected) {
+    return Error(Code::kDenied, fmt::format("{} is not on the public internet", host()));
   }
   long os_error = 0;
   curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);

@@ -61,6 +61,7 @@ struct Transfer {
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
   static int on_connected(void* self, char*, char*, int, int);
+  static curl_socket_t on_open(void* self, curlsocktype purpose, curl_sockaddr* address);
 
   std::shared_ptr<CurlLoop> loop;
   HttpRequest request;
@@ -79,6 +80,7 @@ struct Transfer {
   std::size_t body_bytes = 0;
   bool paused = false;
   bool too_large = false, head_too_large = false;
+  bool refused_private = false;
   std::optional<CURLcode> outcome;
 };
 
