@@ -4,6 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+// The one full set of a value's functions, for code that is compiled without optimisation
+// (tests/support/precompiled.h).
+template class nlohmann::basic_json<>;
+
 namespace tsukai {
 namespace {
 
