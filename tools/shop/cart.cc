@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "mcp/page.h"
 #include "tools/shop/delivery.h"
-#include "tools/shop/page.h"
 
 namespace tsukai::shop {
 namespace {
@@ -125,7 +125,7 @@ Result<Cart> load_cart(Shop& shop, const Json& arguments) {
 }
 
 Result<Answer> view_cart(Shop& shop, const Json& arguments) {
-  TSUKAI_TRY(const std::size_t begin, page_begin(arguments));
+  TSUKAI_TRY(const std::size_t begin, mcp::page_begin(arguments));
   TSUKAI_TRY(const Cart cart, load_cart(shop, arguments));
   TSUKAI_TRY(const auto slots, free_slots(shop, kSlotsShown));
   Json lines = Json::array();
@@ -145,9 +145,9 @@ Result<Answer> view_cart(Shop& shop, const Json& arguments) {
               : fmt::format("Goods: {}. Delivery costs {}, nothing from {} on; pickup is free.",
                             money(cart.goods()), money(kDeliveryFee), money(kFreeDeliveryFrom));
   if (end < cart.lines.size()) {
-    answer["next_cursor"] = cursor_at(end, arguments);
+    answer["next_cursor"] = mcp::cursor_at(end, arguments);
     text += fmt::format("\n{} more lines: send cursor \"{}\".", cart.lines.size() - end,
-                        cursor_at(end, arguments));
+                        mcp::cursor_at(end, arguments));
   }
   return Answer{std::move(answer), text};
 }

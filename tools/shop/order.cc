@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "tools/shop/page.h"
+#include "mcp/page.h"
 
 namespace tsukai::shop {
 namespace {
@@ -61,7 +61,7 @@ std::int64_t order_number(std::string_view text) {
 
 // Orders of a cart, newest first.
 Result<Answer> list_orders(Shop& shop, const Json& arguments) {
-  TSUKAI_TRY(const std::size_t begin, page_begin(arguments));
+  TSUKAI_TRY(const std::size_t begin, mcp::page_begin(arguments));
   const std::string cart = string_at(arguments, "cart", kMainCart);
   TSUKAI_TRY(auto row, shop.database().prepare(std::string(kColumns) +
                                                "WHERE cart=?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3"));
@@ -75,8 +75,9 @@ Result<Answer> list_orders(Shop& shop, const Json& arguments) {
     TSUKAI_TRY(const bool more, row.step());
     if (!more) break;
     if (orders.size() == kPageLines) {
-      answer["next_cursor"] = cursor_at(begin + kPageLines, arguments);
-      text += fmt::format("There are more: send cursor \"{}\".", cursor_at(begin + kPageLines, arguments));
+      answer["next_cursor"] = mcp::cursor_at(begin + kPageLines, arguments);
+      text +=
+          fmt::format("There are more: send cursor \"{}\".", mcp::cursor_at(begin + kPageLines, arguments));
       break;
     }
     const Order order = from_row(row);

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "tools/shop/page.h"
+#include "mcp/page.h"
 #include "tools/shop/shop.h"
 
 namespace tsukai::shop {
@@ -125,7 +125,7 @@ std::string stock_words(std::int64_t stock) {
 }  // namespace
 
 Result<Answer> search_products(Shop& shop, const Json& arguments) {
-  TSUKAI_TRY(const std::size_t begin, page_begin(arguments));
+  TSUKAI_TRY(const std::size_t begin, mcp::page_begin(arguments));
   const std::string query = string_at(arguments, "query");
   const Language language = language_of(query, shop.language());
   const std::vector<Hit> hits = find_products(shop, arguments);
@@ -148,8 +148,8 @@ Result<Answer> search_products(Shop& shop, const Json& arguments) {
                        shortened(query, 60), kinds);
   }
   if (end < hits.size()) {
-    answer["next_cursor"] = cursor_at(end, arguments);
-    text += fmt::format("\n{} more: send cursor \"{}\".", hits.size() - end, cursor_at(end, arguments));
+    answer["next_cursor"] = mcp::cursor_at(end, arguments);
+    text += fmt::format("\n{} more: send cursor \"{}\".", hits.size() - end, mcp::cursor_at(end, arguments));
   } else if (text.empty()) {
     text = "There are no more.";
   }

@@ -1,7 +1,10 @@
 #include "tools/shop/tools.h"
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
+
+#include "tools/shop/desk.h"
 
 namespace tsukai::shop {
 namespace {
@@ -172,10 +175,11 @@ std::vector<ToolEntry> build() {
   return all;
 }
 
-// Everything comes from memory and a local file within milliseconds; nothing here waits.
-Task<mcp::ToolOutput> answered(Result<Answer> answer) {
+Task<mcp::ToolOutput> answered(std::shared_ptr<Desk> desk, const ToolEntry& entry, Json arguments) {
+  auto answer =
+      co_await desk->answer(entry.function, std::move(arguments), !entry.tool.annotations.read_only);
   if (!answer) co_return fail(std::move(answer).error());
-  co_return mcp::ToolOutput{std::move(answer->structured), std::move(answer->text)};
+  co_return mcp::ToolOutput{std::move(answer->structured), std::move(answer->text), {}};
 }
 
 }  // namespace
@@ -187,10 +191,10 @@ std::span<const ToolEntry> tools() {
 
 void add_tools(mcp::Server& server, Shop& shop, mcp::Misbehaviour misbehaviour) {
   const mcp::Misbehaving misbehaving(misbehaviour);
+  const auto desk = std::make_shared<Desk>(shop);
   for (const ToolEntry& entry : tools()) {
-    server.add_tool(entry.tool,
-                    misbehaving([&shop, function = entry.function](Json arguments, mcp::CallContext&) {
-                      return answered(function(shop, arguments));
+    server.add_tool(entry.tool, misbehaving([desk, &entry](Json arguments, mcp::CallContext&) {
+                      return answered(desk, entry, std::move(arguments));
                     }));
   }
 }

@@ -1,4 +1,4 @@
-#include "tools/shop/page.h"
+#include "mcp/page.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 
-namespace tsukai::shop {
+namespace tsukai::mcp {
 namespace {
 
 // Ties a cursor to its question, so that it can't continue another one.
@@ -38,4 +38,4 @@ std::string cursor_at(std::size_t offset, const Json& arguments) {
   return fmt::format("{}-{}", offset, question(arguments));
 }
 
-}  // namespace tsukai::shop
+}  // namespace tsukai::mcp
