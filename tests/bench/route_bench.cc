@@ -1,7 +1,7 @@
 // How quickly routes are found on a generated graph of a million edges.
 //   route_bench [EDGES] [PAIRS]
-// Prints, per mode of travel, the median, the 99th percentile and the worst of random pairs, without and with
-// landmarks.
+// Prints, per mode of travel, the median, the 99th percentile and the worst of random pairs, by A* and by the
+// hierarchy, and compares each pair's two routes: both must be as quick.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -54,9 +54,10 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-void measure(const RoadGraph& roads, Mode mode, const char* name, int pairs) {
+// Gives the seconds of each pair's route, -1 where there is none.
+std::vector<double> measure(const RoadGraph& roads, Mode mode, const char* name, int pairs) {
   Random random(21);
-  std::vector<double> times;
+  std::vector<double> times, seconds;
   double settled = 0, length_m = 0;
   int failed = 0;
   for (int k = 0; k < pairs; ++k) {
@@ -68,14 +69,16 @@ void measure(const RoadGraph& roads, Mode mode, const char* name, int pairs) {
     settled += static_cast<double>(roads.settled_last());
     if (route) length_m += route->length_m;
     failed += !route;
+    seconds.push_back(route ? route->seconds : -1);
   }
   std::sort(times.begin(), times.end());
   const auto count = times.size();
   fmt::print(
-      "{:20} median {:5.1f} ms, p99 {:6.1f} ms, worst {:6.1f} ms; {:6.0f} nodes settled, {:.1f} km on "
+      "{:20} median {:6.2f} ms, p99 {:6.2f} ms, worst {:6.2f} ms; {:6.0f} nodes settled, {:.1f} km on "
       "average; {} of {} pairs without a way\n",
       name, times[count / 2], times[count * 99 / 100], times.back(), settled / pairs, length_m / pairs / 1000,
       failed, pairs);
+  return seconds;
 }
 
 }  // namespace
@@ -87,13 +90,26 @@ int main(int argc, char** argv) {
   RoadGraph roads = grid_graph(edges, 7);
   fmt::print("{} nodes, {} edges, built in {:.0f} ms\n", roads.nodes().size(), roads.edges().size(),
              ms_since(start));
+  bool all_agree = true;
   for (const auto& [mode, name] :
        {std::pair(Mode::kWalk, "walk"), std::pair(Mode::kCycle, "cycle"), std::pair(Mode::kDrive, "drive")}) {
-    measure(roads, mode, fmt::format("{}, A* alone", name).c_str(), pairs);
+    const auto plain = measure(roads, mode, fmt::format("{}, A*", name).c_str(), pairs);
     start = Clock::now();
     roads.prepare(mode);
-    fmt::print("{}: landmarks computed in {:.0f} ms\n", name, ms_since(start));
-    measure(roads, mode, fmt::format("{}, landmarks", name).c_str(), pairs);
+    fmt::print("{}: hierarchy of {} shortcuts, {:.1f} MB, computed in {:.1f} s\n", name,
+               roads.hierarchy(mode).shortcuts(),
+               static_cast<double>(roads.hierarchy(mode).bytes().size()) / 1e6, ms_since(start) / 1000);
+    const auto quick = measure(roads, mode, fmt::format("{}, hierarchy", name).c_str(), pairs);
+    double worst = 0;
+    bool agree = true;
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      agree = agree && (plain[i] < 0) == (quick[i] < 0);
+      if (plain[i] > 0) worst = std::max(worst, std::abs(quick[i] - plain[i]) / plain[i]);
+    }
+    fmt::print("{}: {} pairs compared, {}, travel times differ by {:.1e} at most\n", name, pairs,
+               agree ? "the same have a way" : "BUT NOT THE SAME HAVE A WAY", worst);
+    all_agree = all_agree && agree && worst < 1e-4;
+    std::fflush(stdout);
   }
-  return 0;
+  return all_agree ? 0 : 1;
 }

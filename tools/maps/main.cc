@@ -1,5 +1,6 @@
 // tsukai-maps: an MCP server over a local map.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -56,11 +57,30 @@ int generate(const std::string& out, std::uint64_t seed) {
   return 0;
 }
 
+// One line on stderr, written over and over, when a person watches.
+class ProgressLine {
+ public:
+  ProgressLine() : watched_(isatty(STDERR_FILENO) != 0) {}
+  ~ProgressLine() {
+    if (shown_) fmt::print(stderr, "\r\033[K");
+  }
+  void operator()(std::string_view stage, std::size_t done, std::size_t total) {
+    if (!watched_) return;
+    shown_ = true;
+    fmt::print(stderr, "\r\033[K{}: {}%", stage, total == 0 ? 0 : done * 100 / total);
+  }
+
+ private:
+  bool watched_, shown_ = false;
+};
+
 int import(const std::string& in, const std::string& out, const std::string& city_name) {
   ImportReport report;
+  ProgressLine progress;
+  progress("reading " + in, 0, 1);
   auto city = import_osm(in, city_name, report);
   if (!city) return complain(city.error());
-  if (auto done = write_map(out, *city); !done) return complain(done.error());
+  if (auto done = write_map(out, *city, std::ref(progress)); !done) return complain(done.error());
   fmt::print("{}: {}, {} places, {} streets, {} road nodes, {} road edges, from {} nodes and {} ways", out,
              city->region.city.in(Language::kEnglish), city->places.size(), city->streets.size(),
              city->nodes.size(), city->edges.size(), report.nodes, report.ways);

@@ -192,19 +192,24 @@ Result<void> write_roads(Database& database, const City& city) {
   return {};
 }
 
-Result<void> write_landmarks(Database& database, const City& city) {
-  if (city.nodes.size() < RoadGraph::kLandmarkNodesMin) return {};
+Result<void> write_hierarchies(Database& database, const City& city, const OnStage& on_stage) {
+  if (city.nodes.size() < RoadGraph::kHierarchyNodesMin) return {};
   RoadGraph roads(city.nodes, city.edges);
-  TSUKAI_TRY(auto insert, database.prepare("INSERT INTO landmark(mode, data) VALUES(?1, ?2)"));
+  TSUKAI_TRY(auto insert, database.prepare("INSERT INTO hierarchy(mode, data) VALUES(?1, ?2)"));
   for (const Mode mode : {Mode::kWalk, Mode::kCycle, Mode::kDrive}) {
-    roads.prepare(mode);
+    const char* const stage = mode == Mode::kWalk    ? "preparing routes on foot"
+                              : mode == Mode::kCycle ? "preparing routes by bicycle"
+                                                     : "preparing routes by car";
+    roads.prepare(mode, [&](std::size_t done, std::size_t total) {
+      if (on_stage) on_stage(stage, done, total);
+    });
     TSUKAI_TRY_VOID(
-        insert.bind(1, static_cast<std::int64_t>(mode)).bind_blob(2, roads.landmarks(mode).bytes()).run());
+        insert.bind(1, static_cast<std::int64_t>(mode)).bind_blob(2, roads.hierarchy(mode).bytes()).run());
   }
   return {};
 }
 
-Result<void> write_into(const std::string& path, const City& city) {
+Result<void> write_into(const std::string& path, const City& city, const OnStage& on_stage) {
   TSUKAI_TRY(auto database, Database::open(path));
   TSUKAI_TRY_VOID(database.migrate("map", map_schema()));
   TSUKAI_TRY_VOID(database.write([&]() -> Result<void> {
@@ -212,7 +217,7 @@ Result<void> write_into(const std::string& path, const City& city) {
     TSUKAI_TRY_VOID(write_streets(database, city));
     TSUKAI_TRY_VOID(write_places(database, city));
     TSUKAI_TRY_VOID(write_roads(database, city));
-    TSUKAI_TRY_VOID(write_landmarks(database, city));
+    TSUKAI_TRY_VOID(write_hierarchies(database, city, on_stage));
     return database.execute("INSERT INTO place_text(place_text) VALUES('optimize')");
   }));
   TSUKAI_TRY_VOID(database.checkpoint());
@@ -223,9 +228,9 @@ Result<void> write_into(const std::string& path, const City& city) {
 
 }  // namespace
 
-Result<void> write_map(const std::string& path, const City& city) {
+Result<void> write_map(const std::string& path, const City& city, const OnStage& on_stage) {
   const std::string temporary = fmt::format("{}.tmp-{}", path, random_id(8));
-  Result<void> done = write_into(temporary, city);
+  Result<void> done = write_into(temporary, city, on_stage);
   std::error_code error;
   std::filesystem::remove(temporary + ".lock", error);
   if (done) {

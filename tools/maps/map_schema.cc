@@ -26,6 +26,10 @@ const std::vector<std::string>& map_schema() {
     CREATE TABLE metro_stop(
       line INTEGER NOT NULL, position INTEGER NOT NULL, place INTEGER NOT NULL, ride_s INTEGER NOT NULL, ride_m INTEGER NOT NULL,
       PRIMARY KEY(line, position)) STRICT, WITHOUT ROWID;
+  )sql",
+                                                  R"sql(
+    DROP TABLE landmark;
+    CREATE TABLE hierarchy(mode INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
   )sql"};
   return schema;
 }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "mcp/page.h"
 #include "tools/maps/category.h"
 #include "tools/maps/service.h"
 
@@ -51,10 +52,37 @@ std::string to_line(const FoundPlace& found, Language language) {
   return line + ", at " + to_text(found.place.at);
 }
 
-std::string to_lines(const std::vector<FoundPlace>& all, Language language) {
+struct Page {
+  std::vector<FoundPlace> places;
+  std::size_t begin = 0;
+  std::string next_cursor;  // Empty when there are no more.
+};
+
+Result<Page> one_page(Service& service, PlaceQuery query, const Json& arguments) {
+  query.limit = kPlacesMax + 1;
+  Page page;
+  page.begin = query.offset;
+  TSUKAI_TRY(page.places, service.map().search(query));
+  if (page.places.size() > kPlacesMax) {
+    page.places.resize(kPlacesMax);
+    page.next_cursor = mcp::cursor_at(query.offset + kPlacesMax, arguments);
+  }
+  return page;
+}
+
+Json to_pois(const std::vector<FoundPlace>& places, Language language) {
+  Json pois = Json::array();
+  for (const FoundPlace& place : places) pois.push_back(to_poi(place, language));
+  return pois;
+}
+
+std::string to_lines(const Page& page, Language language) {
   std::string text;
-  for (std::size_t i = 0; i < all.size(); ++i)
-    text += fmt::format("{}{}. {}", i == 0 ? "" : "\n", i + 1, to_line(all[i], language));
+  for (std::size_t i = 0; i < page.places.size(); ++i)
+    text +=
+        fmt::format("{}{}. {}", i == 0 ? "" : "\n", page.begin + i + 1, to_line(page.places[i], language));
+  if (page.places.empty() && page.begin > 0) text = "There are no more.";
+  if (!page.next_cursor.empty()) text += fmt::format("\nFor more send cursor \"{}\".", page.next_cursor);
   return text;
 }
 
@@ -176,7 +204,7 @@ Result<Answer> geo(Service& service, const Json& arguments) {
   if (results.empty()) {
     TSUKAI_TRY(const auto similar, map.similar_names(address, language, 4));
     return fail(Code::kNotFound,
-                fmt::format("no place or street called \"{}\" on this map{}", shortened(address, 60),
+                fmt::format("address: no place or street called \"{}\" on this map{}", shortened(address, 60),
                             names_after(similar)),
                 "use another name, or search with maps_text_search");
   }
@@ -185,7 +213,9 @@ Result<Answer> geo(Service& service, const Json& arguments) {
 
 Result<Answer> regeocode(Service& service, const Json& arguments) {
   TSUKAI_TRY(const Point point, service.point(arguments, "location"));
-  TSUKAI_TRY(const FoundPlace near, service.map().nearest(point, kOnMapM));
+  auto found = service.map().nearest(point, kOnMapM);
+  if (!found) return fail(std::move(found).error().in("location"));
+  const FoundPlace near = std::move(*found);
   const Language language = service.language();
   const Region& region = service.map().region();
   const std::string whole = fmt::format("{}, {}, near {}", near.address(language), region.city.in(language),
@@ -201,23 +231,24 @@ Result<Answer> regeocode(Service& service, const Json& arguments) {
 Result<Answer> text_search(Service& service, const Json& arguments) {
   PlaceQuery query;
   query.text = string_at(arguments, "keywords");
-  query.limit = kPlacesMax;
+  TSUKAI_TRY(query.offset, mcp::page_begin(arguments));
   const std::string asked = query.text;
   apply_types(string_at(arguments, "types"), query);
   const Language language = language_of(asked, service.language());
-  TSUKAI_TRY(const auto found, service.map().search(query));
-  Json pois = Json::array(), suggested = Json::array();
-  for (const FoundPlace& place : found) pois.push_back(to_poi(place, language));
-  std::string text = to_lines(found, language);
-  if (found.empty()) {
+  TSUKAI_TRY(const Page page, one_page(service, query, arguments));
+  Json suggested = Json::array();
+  Json answer = {{"pois", to_pois(page.places, language)}};
+  std::string text = to_lines(page, language);
+  if (page.places.empty() && query.offset == 0) {
     TSUKAI_TRY(const auto similar, service.map().similar_names(asked, language, 4));
     for (const std::string& name : similar) suggested.push_back(name);
     text =
         fmt::format("Nothing matches \"{}\"{}. Try fewer or other words, such as cafe, museum, park, hotel.",
                     shortened(asked, 60), names_after(similar));
   }
-  return Answer{Json{{"suggestion", {{"keywords", suggested}, {"ciytes", Json::array()}}}, {"pois", pois}},
-                text + city_note(service, string_at(arguments, "city"))};
+  answer["suggestion"] = {{"keywords", suggested}, {"ciytes", Json::array()}};
+  if (!page.next_cursor.empty()) answer["next_cursor"] = page.next_cursor;
+  return Answer{std::move(answer), text + city_note(service, string_at(arguments, "city"))};
 }
 
 Result<Answer> around_search(Service& service, const Json& arguments) {
@@ -233,13 +264,13 @@ Result<Answer> around_search(Service& service, const Json& arguments) {
   PlaceQuery query;
   query.text = string_at(arguments, "keywords");
   query.within = Circle{centre, radius};
-  query.limit = kPlacesMax;
+  TSUKAI_TRY(query.offset, mcp::page_begin(arguments));
   const Language language = language_of(query.text, service.language());
-  TSUKAI_TRY(auto found, service.map().search(query));
-  Json pois = Json::array();
-  for (const FoundPlace& place : found) pois.push_back(to_poi(place, language));
-  std::string text = to_lines(found, language);
-  if (found.empty()) {
+  TSUKAI_TRY(const Page page, one_page(service, query, arguments));
+  Json answer = {{"pois", to_pois(page.places, language)}};
+  if (!page.next_cursor.empty()) answer["next_cursor"] = page.next_cursor;
+  std::string text = to_lines(page, language);
+  if (page.places.empty() && query.offset == 0) {
     text = fmt::format("Nothing{} within {} of {}.",
                        query.text.empty() ? "" : fmt::format(" matches \"{}\"", shortened(query.text, 60)),
                        metres(radius), to_text(centre));
@@ -254,7 +285,7 @@ Result<Answer> around_search(Service& service, const Json& arguments) {
       text += " Try another keyword, such as cafe, museum, park, hotel.";
     }
   }
-  return Answer{Json{{"pois", pois}}, text};
+  return Answer{std::move(answer), text};
 }
 
 Result<Answer> search_detail(Service& service, const Json& arguments) {

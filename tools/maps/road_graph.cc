@@ -18,9 +18,6 @@ constexpr double kDriveShare = 0.7;  // Of the speed limit: lights and queues.
 constexpr std::int64_t kCellsMax = 2'000'000;
 constexpr double kBoundShare = 0.999;  // The plane against the sphere, and 32-bit coordinates.
 
-// In Reached::came_by, for the first node of a route: which end of the start's edge it is.
-constexpr std::int32_t kOutForward = -1, kOutBack = -2;
-
 std::string_view mode_word(Mode mode) {
   return mode == Mode::kWalk ? "on foot" : mode == Mode::kCycle ? "by bicycle" : "by car";
 }
@@ -86,13 +83,13 @@ Result<RoadGraph> RoadGraph::load(Database& database) {
                      static_cast<std::uint8_t>(edge.integer(4)), static_cast<std::uint8_t>(edge.integer(5))});
   }
   RoadGraph graph(std::move(nodes), std::move(edges));
-  TSUKAI_TRY(auto landmark, database.prepare("SELECT mode, data FROM landmark WHERE mode BETWEEN 0 AND 2"));
+  TSUKAI_TRY(auto row, database.prepare("SELECT mode, data FROM hierarchy WHERE mode BETWEEN 0 AND 2"));
   for (;;) {
-    TSUKAI_TRY(const bool row, landmark.step());
-    if (!row) return graph;
-    auto parsed = Landmarks::parse(landmark.text(1), graph.nodes_.size());
+    TSUKAI_TRY(const bool more, row.step());
+    if (!more) return graph;
+    auto parsed = Hierarchy::parse(row.text(1), graph.nodes_.size(), graph.edges_.size());
     if (!parsed) return fail(std::move(parsed).error().in(fmt::format("map file {}", database.path())));
-    graph.landmarks_[static_cast<std::size_t>(landmark.integer(0))] = std::move(*parsed);
+    graph.hierarchies_[static_cast<std::size_t>(row.integer(0))] = std::move(*parsed);
   }
 }
 
@@ -237,157 +234,89 @@ Result<RoadGraph::Snap> RoadGraph::snap(Point point, Mode mode) const {
               "take coordinates from maps_geo or a search on this map");
 }
 
-// A lower bound of the seconds from a node to the goal: the straight line at top speed, and the landmarks
-// that promise most where the search starts.
-class RoadGraph::Bound {
- public:
-  Bound(const RoadGraph& graph, const Snap& goal, Mode mode)
-      : graph_(graph),
-        landmarks_(graph.landmarks(mode)),
-        target_(graph.planar(graph.at(goal.edge, goal.fraction))),
-        seconds_per_m_(kBoundShare / graph.speed_max_[static_cast<int>(mode)]) {
-    if (landmarks_.empty()) return;
-    const Edge& edge = graph.edges_[static_cast<std::size_t>(goal.edge)];
-    const double whole = graph.edge_seconds(edge, mode);
-    for (int k = 0; k < Landmarks::kCount; ++k) {
-      for (const bool from : {true, false}) {
-        // From the landmark to the goal at least, from the goal to the landmark at most.
-        double best = std::numeric_limits<double>::infinity();
-        for (const bool forward : {true, false}) {
-          const double share = forward == from ? goal.fraction : 1 - goal.fraction;
-          if (!graph.passable(edge, forward, mode) && share > 0) continue;
-          const auto node = static_cast<std::size_t>(forward == from ? edge.from : edge.to);
-          const std::uint16_t value =
-              (from ? landmarks_.from
-                    : landmarks_.to)[node * Landmarks::kCount + static_cast<std::size_t>(k)];
-          if (value == Landmarks::kUnreachable) continue;
-          best = std::min(best, (from ? least(value) : most(value)) + share * whole);
-        }
-        if (!std::isfinite(best)) continue;
-        active_.push_back({k, from, best});
-        goal_known_[from ? 0 : 1][static_cast<std::size_t>(k)] = true;
-      }
-    }
-  }
+// A point at the very end of an edge is a node: it may be left and entered by any road, whatever this one
+// allows.
+std::vector<RoadGraph::Stub> RoadGraph::ways_out(const Snap& start, Mode mode) const {
+  const Edge& edge = edges_[static_cast<std::size_t>(start.edge)];
+  const double whole = edge_seconds(edge, mode);
+  std::vector<Stub> ways;
+  if (passable(edge, true, mode) || start.fraction == 1)
+    ways.push_back({edge.to, (1 - start.fraction) * whole, true});
+  if (passable(edge, false, mode) || start.fraction == 0)
+    ways.push_back({edge.from, start.fraction * whole, false});
+  return ways;
+}
 
-  // Keeps the landmarks that say most about `node`; the others cost time and add little.
-  void choose_for(std::int32_t node) {
-    std::sort(active_.begin(), active_.end(),
-              [&](const Active& a, const Active& b) { return value(a, node) > value(b, node); });
-    if (active_.size() > kActiveMax) active_.resize(kActiveMax);
-  }
+std::vector<RoadGraph::Stub> RoadGraph::ways_in(const Snap& goal, Mode mode) const {
+  const Edge& edge = edges_[static_cast<std::size_t>(goal.edge)];
+  const double whole = edge_seconds(edge, mode);
+  std::vector<Stub> ways;
+  if (passable(edge, true, mode) || goal.fraction == 0)
+    ways.push_back({edge.from, goal.fraction * whole, true});
+  if (passable(edge, false, mode) || goal.fraction == 1)
+    ways.push_back({edge.to, (1 - goal.fraction) * whole, false});
+  return ways;
+}
 
-  // True when the landmarks prove that no way leads from `node` to the goal: a landmark that reaches the node
-  // but not the goal, or one that the goal reaches and the node does not.
-  bool proves_cut_off(std::int32_t node) const {
-    if (landmarks_.empty()) return false;
-    for (int k = 0; k < Landmarks::kCount; ++k) {
-      const std::size_t at = static_cast<std::size_t>(node) * Landmarks::kCount + static_cast<std::size_t>(k);
-      if (landmarks_.from[at] != Landmarks::kUnreachable && !goal_known_[0][static_cast<std::size_t>(k)])
-        return true;
-      if (landmarks_.to[at] == Landmarks::kUnreachable && goal_known_[1][static_cast<std::size_t>(k)])
-        return true;
-    }
-    return false;
-  }
+void RoadGraph::climb(const std::vector<Stub>& out, const std::vector<Stub>& in, Mode mode,
+                      Found& best) const {
+  std::vector<Hierarchy::End> sources, targets;
+  for (const Stub& stub : out) sources.push_back({stub.node, to_ticks(stub.seconds)});
+  for (const Stub& stub : in) targets.push_back({stub.node, to_ticks(stub.seconds)});
+  auto path = hierarchy(mode).quickest(sources, targets);
+  settled_ = hierarchy(mode).settled_last();
+  if (!path) return;
+  double seconds = out[path->source].seconds + in[path->target].seconds;
+  for (const std::int32_t edge : path->edges)
+    seconds += edge_seconds(edges_[static_cast<std::size_t>(edge)], mode);
+  if (seconds >= best.seconds) return;
+  best = {seconds, static_cast<int>(path->source), static_cast<int>(path->target), std::move(path->edges)};
+}
 
-  double operator()(std::int32_t node) const {
-    const Planar here = graph_.planar_[static_cast<std::size_t>(node)];
-    const double dx = here.x - target_.x, dy = here.y - target_.y;
-    double bound = std::sqrt(dx * dx + dy * dy) * seconds_per_m_;
-    for (const Active& active : active_) bound = std::max(bound, value(active, node));
-    return bound * (1 - 1e-6);  // Callers keep it as a float.
-  }
-
- private:
-  static constexpr std::size_t kActiveMax = 6;
-  static constexpr double kSlack = 2e-4;  // Twice what Landmarks rounds away.
-  struct Active {
-    int landmark;
-    bool from;
-    double goal_s;
-  };
-
-  double least(std::uint16_t value) const { return value * landmarks_.unit_s; }
-  double most(std::uint16_t value) const { return (value + 1) * landmarks_.unit_s * (1 + kSlack); }
-  double value(const Active& active, std::int32_t node) const {
-    const std::size_t at =
-        static_cast<std::size_t>(node) * Landmarks::kCount + static_cast<std::size_t>(active.landmark);
-    const std::uint16_t known = active.from ? landmarks_.from[at] : landmarks_.to[at];
-    if (known == Landmarks::kUnreachable) return 0;
-    return active.from ? active.goal_s - most(known) : least(known) - active.goal_s;
-  }
-
-  const RoadGraph& graph_;
-  const Landmarks& landmarks_;
-  Planar target_;
-  double seconds_per_m_;
-  std::vector<Active> active_;
-  // [0]: reached from the landmark; [1]: reaches it.
-  std::array<std::array<bool, Landmarks::kCount>, 2> goal_known_{};
-};
-
-Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
-  TSUKAI_TRY(const Snap start, snap(from, mode));
-  TSUKAI_TRY(const Snap goal, snap(to, mode));
-  const Edge& start_edge = edges_[static_cast<std::size_t>(start.edge)];
-  const Edge& goal_edge = edges_[static_cast<std::size_t>(goal.edge)];
-  Bound lower_bound(*this, goal, mode);
-  lower_bound.choose_for(start_edge.from);
-  const double start_whole = edge_seconds(start_edge, mode), goal_whole = edge_seconds(goal_edge, mode);
-  constexpr double kNever = std::numeric_limits<double>::infinity();
-  double best = kNever;
-  std::int32_t best_node = -1;  // -1: along the one edge.
-  bool in_forward = true;       // How the goal's edge is entered.
-  if (start.edge == goal.edge &&
-      (start.fraction == goal.fraction || passable(start_edge, goal.fraction > start.fraction, mode))) {
-    best = std::abs(goal.fraction - start.fraction) * start_whole;
-  }
-
+// A*: the nodes that a straight line at top speed promises most of come first.
+void RoadGraph::search(const std::vector<Stub>& out, const std::vector<Stub>& in, Point goal, Mode mode,
+                       Found& best) const {
   if (++search_ == 0) {  // After four billion searches the stamps begin anew.
     for (Reached& reached : reached_) reached.stamp = 0;
     search_ = 1;
   }
   settled_ = 0;
+  const Planar target = planar(goal);
+  const double seconds_per_m = kBoundShare / speed_max_[static_cast<int>(mode)];
+  const auto bound_of = [&](std::int32_t node) {
+    const Planar here = planar_[static_cast<std::size_t>(node)];
+    return std::hypot(here.x - target.x, here.y - target.y) * seconds_per_m * (1 - 1e-6);  // Kept as a float.
+  };
   using Open = std::pair<double, std::int32_t>;  // Lower bound of the whole route, node.
   std::priority_queue<Open, std::vector<Open>, std::greater<>> open;
-  const auto reach = [&](std::int32_t node, double seconds, std::int32_t edge) {
-    if (edge < 0 && lower_bound.proves_cut_off(node)) return;
+  const auto reach = [&](std::int32_t node, double seconds, std::int32_t by) {
     Reached& reached = reached_[static_cast<std::size_t>(node)];
     if (reached.stamp != search_) {
       reached.stamp = search_;
-      reached.bound_s = static_cast<float>(lower_bound(node));
+      reached.bound_s = static_cast<float>(bound_of(node));
     } else if (reached.seconds <= seconds) {
       return;
     }
     reached.seconds = seconds;
-    reached.came_by = edge;
+    reached.came_by = by;
     const double bound = seconds + reached.bound_s;
-    if (bound < best) open.emplace(bound, node);
+    if (bound < best.seconds) open.emplace(bound, node);
   };
-  // A point at the very end of an edge is a node: it may be left by any road, whatever this one allows.
-  if (passable(start_edge, true, mode) || start.fraction == 1) {
-    reach(start_edge.to, (1 - start.fraction) * start_whole, kOutForward);
-  }
-  if (passable(start_edge, false, mode) || start.fraction == 0) {
-    reach(start_edge.from, start.fraction * start_whole, kOutBack);
-  }
-  while (!open.empty() && open.top().first < best) {
+  for (std::size_t i = 0; i < out.size(); ++i)
+    reach(out[i].node, out[i].seconds, -1 - static_cast<std::int32_t>(i));
+  std::int32_t last = -1;
+  while (!open.empty() && open.top().first < best.seconds) {
     const auto [bound, node] = open.top();
     open.pop();
     const auto n = static_cast<std::size_t>(node);
     const double seconds = reached_[n].seconds;
     if (seconds + reached_[n].bound_s < bound) continue;  // A shorter way was found meanwhile.
     ++settled_;
-    for (const bool forward : {true, false}) {
-      if (node != (forward ? goal_edge.from : goal_edge.to)) continue;
-      const double share = forward ? goal.fraction : 1 - goal.fraction;
-      if (!passable(goal_edge, forward, mode) && share > 0) continue;
-      if (seconds + share * goal_whole < best) {
-        best = seconds + share * goal_whole;
-        best_node = node;
-        in_forward = forward;
-      }
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      if (node != in[i].node || seconds + in[i].seconds >= best.seconds) continue;
+      best.seconds = seconds + in[i].seconds;
+      best.in = static_cast<int>(i);
+      last = node;
     }
     for (std::int32_t i = arc_begin_[n]; i < arc_begin_[n + 1]; ++i) {
       const Arc& arc = arcs_[static_cast<std::size_t>(i)];
@@ -395,33 +324,70 @@ Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
       reach(arc.to, seconds + travel_seconds(arc.length_m, arc.speed_kmh, mode), arc.edge);
     }
   }
-  if (best == kNever) {
+  if (last < 0) return;
+  best.edges.clear();
+  for (std::int32_t by; (by = reached_[static_cast<std::size_t>(last)].came_by) >= 0;) {
+    best.edges.push_back(by);
+    const Edge& edge = edges_[static_cast<std::size_t>(by)];
+    last = edge.to == last ? edge.from : edge.to;
+  }
+  std::reverse(best.edges.begin(), best.edges.end());
+  best.out = -1 - reached_[static_cast<std::size_t>(last)].came_by;
+}
+
+Result<Route> RoadGraph::route(Point from, Point to, Mode mode) const {
+  TSUKAI_TRY(const Snap start, snap(from, mode));
+  TSUKAI_TRY(const Snap goal, snap(to, mode));
+  const Edge& start_edge = edges_[static_cast<std::size_t>(start.edge)];
+  Found best{std::numeric_limits<double>::infinity()};
+  if (start.edge == goal.edge &&
+      (start.fraction == goal.fraction || passable(start_edge, goal.fraction > start.fraction, mode))) {
+    best.seconds = std::abs(goal.fraction - start.fraction) * edge_seconds(start_edge, mode);
+  }
+  const auto out = ways_out(start, mode), in = ways_in(goal, mode);
+  if (hierarchy(mode).empty())
+    search(out, in, at(goal.edge, goal.fraction), mode, best);
+  else
+    climb(out, in, mode, best);
+  if (!std::isfinite(best.seconds)) {
     return fail(Code::kNotFound,
                 fmt::format("no way {} from {} to {}", mode_word(mode), to_text(from), to_text(to)),
                 "choose another place or another way to travel");
   }
 
   Route route;
-  route.seconds = best;
-  if (best_node < 0) {
+  route.seconds = best.seconds;
+  if (best.out < 0) {
     route.hops.push_back({start.edge, goal.fraction >= start.fraction, start.fraction, goal.fraction});
   } else {
-    route.hops.push_back({goal.edge, in_forward, in_forward ? 0.0 : 1.0, goal.fraction});
-    std::int32_t node = best_node;
-    for (std::int32_t by; (by = reached_[static_cast<std::size_t>(node)].came_by) >= 0;) {
+    const Stub& first = out[static_cast<std::size_t>(best.out)];
+    const Stub& last = in[static_cast<std::size_t>(best.in)];
+    route.hops.push_back({start.edge, first.forward, start.fraction, first.forward ? 1.0 : 0.0});
+    std::int32_t node = first.node;
+    for (const std::int32_t by : best.edges) {
       const Edge& edge = edges_[static_cast<std::size_t>(by)];
-      const bool forward = edge.to == node;
+      const bool forward = edge.from == node;
       route.hops.push_back({by, forward, forward ? 0.0 : 1.0, forward ? 1.0 : 0.0});
-      node = forward ? edge.from : edge.to;
+      node = forward ? edge.to : edge.from;
     }
-    const bool out_forward = reached_[static_cast<std::size_t>(node)].came_by == kOutForward;
-    route.hops.push_back({start.edge, out_forward, start.fraction, out_forward ? 1.0 : 0.0});
-    std::reverse(route.hops.begin(), route.hops.end());
+    route.hops.push_back({goal.edge, last.forward, last.forward ? 0.0 : 1.0, goal.fraction});
   }
   std::erase_if(route.hops, [&](const Hop& hop) { return hop.from == hop.to && route.hops.size() > 1; });
   for (const Hop& hop : route.hops)
     route.length_m += std::abs(hop.to - hop.from) * edges_[static_cast<std::size_t>(hop.edge)].length_m;
   return route;
+}
+
+void RoadGraph::prepare(Mode mode, const Hierarchy::OnProgress& on_progress) {
+  std::vector<Hierarchy::Arc> arcs;
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    const Edge& edge = edges_[i];
+    const Ticks ticks = to_ticks(edge_seconds(edge, mode));
+    const auto index = static_cast<std::int32_t>(i);
+    if (passable(edge, true, mode)) arcs.push_back({edge.from, edge.to, ticks, index});
+    if (passable(edge, false, mode)) arcs.push_back({edge.to, edge.from, ticks, index});
+  }
+  hierarchies_[static_cast<std::size_t>(mode)] = Hierarchy::build(nodes_.size(), arcs, on_progress);
 }
 
 }  // namespace tsukai::maps

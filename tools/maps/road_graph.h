@@ -8,7 +8,7 @@
 #include "base/database.h"
 #include "base/result.h"
 #include "tools/maps/city.h"
-#include "tools/maps/landmarks.h"
+#include "tools/maps/hierarchy.h"
 
 namespace tsukai::maps {
 
@@ -31,9 +31,8 @@ struct Route {
   std::vector<Hop> hops;
 };
 
-// Compressed adjacency: 1,000,000 edges take about 90 MB, and 110 MB with landmarks for
-// three modes. Use it from one thread at a time (searches share
-// scratch space).
+// Compressed adjacency: 1,000,000 edges take about 90 MB, and a hierarchy some 50 MB more for each mode. Use
+// it from one thread at a time (searches share scratch space).
 class RoadGraph {
  public:
   // REQUIRES: edges refer to nodes.
@@ -47,11 +46,11 @@ class RoadGraph {
   static constexpr double kSnapMaxM = 1000;
   Result<Route> route(Point from, Point to, Mode mode) const;
 
-  // Computes landmarks for a mode: on a million edges it takes seconds and makes searches ten times shorter.
-  // Below kLandmarkNodesMin nodes plain A* is quick enough.
-  static constexpr std::size_t kLandmarkNodesMin = 30'000;
-  void prepare(Mode mode);
-  const Landmarks& landmarks(Mode mode) const { return landmarks_[static_cast<std::size_t>(mode)]; }
+  // Computes the hierarchy of a mode: it takes long on a large graph, and lets searches there take a
+  // millisecond. Below kHierarchyNodesMin nodes A* is quick enough.
+  static constexpr std::size_t kHierarchyNodesMin = 30'000;
+  void prepare(Mode mode, const Hierarchy::OnProgress& on_progress = {});
+  const Hierarchy& hierarchy(Mode mode) const { return hierarchies_[static_cast<std::size_t>(mode)]; }
 
   const std::vector<Point>& nodes() const { return nodes_; }
   const std::vector<Edge>& edges() const { return edges_; }
@@ -80,10 +79,25 @@ class RoadGraph {
     double fraction = 0, metres = 0;
   };
 
-  class Bound;
+  // How a route leaves or enters the network: over one end of an edge.
+  struct Stub {
+    std::int32_t node;
+    double seconds;
+    bool forward;  // Along the edge's own direction.
+  };
+  // The best there is: over the stubs and the nodes between, or along one edge alone (`out` < 0).
+  struct Found {
+    double seconds;
+    int out = -1, in = -1;            // Index of the stubs.
+    std::vector<std::int32_t> edges;  // Between them, in order.
+  };
 
   Planar planar(Point point) const;
-  std::vector<float> seconds_from(std::int32_t source, Mode mode, bool reverse) const;
+  std::vector<Stub> ways_out(const Snap& start, Mode mode) const;
+  std::vector<Stub> ways_in(const Snap& goal, Mode mode) const;
+  void search(const std::vector<Stub>& out, const std::vector<Stub>& in, Point goal, Mode mode,
+              Found& best) const;
+  void climb(const std::vector<Stub>& out, const std::vector<Stub>& in, Mode mode, Found& best) const;
   void build_arcs();
   void build_cells();
   Result<Snap> snap(Point point, Mode mode) const;
@@ -102,13 +116,13 @@ class RoadGraph {
   std::vector<std::int32_t> cell_begin_;
   std::vector<std::int32_t> cell_edges_;
   double speed_max_[3] = {1, 1, 1};
-  std::array<Landmarks, 3> landmarks_;  // By Mode; empty until prepared.
+  std::array<Hierarchy, 3> hierarchies_;  // By Mode; empty until prepared.
   // What a search knows of a node; valid where the stamp is the current search's. Side by side: one cache
   // line a node.
   struct Reached {
     double seconds = 0;
     float bound_s = 0;         // From here to the goal, at least.
-    std::int32_t came_by = 0;  // Edge.
+    std::int32_t came_by = 0;  // Edge; of a stub's node -1 - its index.
     std::uint32_t stamp = 0;
   };
   mutable std::vector<Reached> reached_;

@@ -13,7 +13,9 @@ namespace tsukai::maps {
 
 Result<Walked> travelled(Service& service, Point from, Point to, Mode mode) {
   TSUKAI_TRY(const RoadGraph* roads, service.roads());
-  TSUKAI_TRY(Route route, roads->route(from, to, mode));
+  auto found = roads->route(from, to, mode);
+  if (!found) return fail(std::move(found).error().in("origin, destination"));
+  Route route = std::move(*found);
   std::map<std::int32_t, Name> names;
   for (const Hop& hop : route.hops) {
     const std::int32_t street = roads->edges()[static_cast<std::size_t>(hop.edge)].street;
@@ -102,7 +104,9 @@ Result<Answer> distance(Service& service, const Json& arguments) {
     double metres = distance_m(from, to), seconds = 0;
     if (type != "0") {
       TSUKAI_TRY(const RoadGraph* roads, service.roads());
-      TSUKAI_TRY(const Route route, roads->route(from, to, type == "3" ? Mode::kWalk : Mode::kDrive));
+      auto found = roads->route(from, to, type == "3" ? Mode::kWalk : Mode::kDrive);
+      if (!found) return fail(std::move(found).error().in("origins, destination"));
+      const Route& route = *found;
       metres = route.length_m;
       seconds = route.seconds;
     }

@@ -32,6 +32,7 @@ class Service {
   Language language() const { return language_; }
   const Clock& clock() const { return clock_; }
 
+  bool roads_are_read() const { return roads_.has_value(); }
   // Read from the file at the first route that is asked for.
   Result<const RoadGraph*> roads();
   Result<Name> street_name(std::int32_t street);

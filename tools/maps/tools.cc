@@ -1,5 +1,6 @@
 #include "tools/maps/tools.h"
 
+#include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -177,24 +178,39 @@ std::vector<ToolEntry> build() {
             object({{"origins", text("One or more longitude,latitude, separated by |")}, {"destination", to}},
                    {{"type", text("0 straight line, 1 by car, 3 on foot")}}),
             object({{"results", list(measured)}}), distance));
-  all.push_back(entry("maps_text_search", "Search places", "Find places by words: name, kind, street.",
-                      object({{"keywords", text("Words, for example coffee old gate")}},
-                             {{"city", text("City")}, {"types", text("Kind of place, for example cafe")}}),
-                      object({{"suggestion", object({{"keywords", list(text())},
-                                                     {"ciytes", list(object({{"name", text()}}))}})},
-                              {"pois", list(poi(false))}}),
-                      text_search));
   all.push_back(entry(
-      "maps_around_search", "Search around a point",
-      "Find places within a radius of coordinates, nearest first.",
-      object({{"location", text("Centre, as longitude,latitude")}},
-             {{"keywords", text("Words, for example coffee")}, {"radius", text("Metres, 1000 if left out")}}),
-      object({{"pois", list(poi(true))}}), around_search));
+      "maps_text_search", "Search places", "Find places by words: name, kind, street.",
+      object({{"keywords", text("Words, for example coffee old gate")}},
+             {{"city", text("City")},
+              {"types", text("Kind of place, for example cafe")},
+              {"cursor", text("next_cursor of the answer before")}}),
+      object(
+          {{"suggestion", object({{"keywords", list(text())}, {"ciytes", list(object({{"name", text()}}))}})},
+           {"pois", list(poi(false))}},
+          {{"next_cursor", text()}}),
+      text_search));
+  all.push_back(entry("maps_around_search", "Search around a point",
+                      "Find places within a radius of coordinates, nearest first.",
+                      object({{"location", text("Centre, as longitude,latitude")}},
+                             {{"keywords", text("Words, for example coffee")},
+                              {"radius", text("Metres, 1000 if left out")},
+                              {"cursor", text("next_cursor of the answer before")}}),
+                      object({{"pois", list(poi(true))}}, {{"next_cursor", text()}}), around_search));
+  for (ToolEntry& one : all)
+    one.routes = one.tool.name.find("direction") != std::string::npos || one.tool.name == "maps_bicycling" ||
+                 one.tool.name == "maps_distance";
   return all;
 }
 
-// Answers come from memory and a local file within milliseconds; nothing here waits.
-Task<mcp::ToolOutput> answered(Result<Answer> answer) {
+// Answers come from memory and a local file within milliseconds, but for the first route on a large map.
+Task<mcp::ToolOutput> answered(Service& service, const ToolEntry& entry, Json arguments,
+                               mcp::CallContext& context) {
+  if (entry.routes && !service.roads_are_read()) {
+    context.progress(1, 2, "reading the road network");
+    // Lets that leave before this thread is busy.
+    co_await asio::post(asio::deferred);
+  }
+  auto answer = entry.function(service, arguments);
   if (!answer) co_return fail(std::move(answer).error());
   co_return mcp::ToolOutput{std::move(answer->structured), std::move(answer->text)};
 }
@@ -209,9 +225,8 @@ std::span<const ToolEntry> tools() {
 void add_tools(mcp::Server& server, Service& service, mcp::Misbehaviour misbehaviour) {
   const mcp::Misbehaving misbehaving(misbehaviour);
   for (const ToolEntry& entry : tools()) {
-    server.add_tool(entry.tool,
-                    misbehaving([&service, function = entry.function](Json arguments, mcp::CallContext&) {
-                      return answered(function(service, arguments));
+    server.add_tool(entry.tool, misbehaving([&service, &entry](Json arguments, mcp::CallContext& context) {
+                      return answered(service, entry, std::move(arguments), context);
                     }));
   }
 }

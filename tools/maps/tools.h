@@ -12,6 +12,7 @@ namespace tsukai::maps {
 struct ToolEntry {
   mcp::Tool tool;
   ToolFunction function;
+  bool routes = false;  // Needs the road network, which takes a while to read the first time.
 };
 
 // Built once; the order is Amap's.

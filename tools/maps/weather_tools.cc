@@ -134,9 +134,9 @@ Result<Answer> weather(Service& service, const Json& arguments) {
   }
   if (!known) {
     return fail(Code::kNotFound,
-                fmt::format("no weather for \"{}\": this map covers {}", shortened(asked, 40),
+                fmt::format("city: no weather for \"{}\": this map covers {}", shortened(asked, 40),
                             region.city.in(language)),
-                fmt::format("ask for {}", region.city.in(language)));
+                fmt::format("send city {}", region.city.in(language)));
   }
   const std::int64_t today = service.clock().wall_ms() / kDayMs;
   Json casts = Json::array();
@@ -157,7 +157,7 @@ Result<Answer> ip_location(Service& service, const Json& arguments) {
   }
   if (!is_private(family, address)) {
     return fail(Code::kNotFound,
-                fmt::format("{} is a public address, which a map on this machine cannot locate", ip),
+                fmt::format("ip {} is a public address, which a map on this machine cannot locate", ip),
                 "ask for a private address, or name the city");
   }
   const Region& region = service.map().region();
