@@ -23,6 +23,7 @@ constexpr int kResumesMax = 5;  // In a row, without one new event.
 constexpr milliseconds kRetryWait{1'000}, kRetryWaitMax{30'000};
 constexpr milliseconds kHealthy{10'000};  // A stream that lived this long was no failure.
 constexpr milliseconds kGoodbyeWait{2'000};
+constexpr milliseconds kEndWait{200};  // After the answer, for the stream to end.
 
 // Where a stream can be taken up again.
 struct Place {
@@ -162,6 +163,13 @@ Task<void> listen(Shared state) {
   co_return co_await resume(state, {}, std::move(place));
 }
 
+Task<void> read_rest(HttpStream& stream) {
+  while (true) {
+    TSUKAI_CO_TRY(auto piece, co_await stream.read());
+    if (!piece) co_return Result<void>();
+  }
+}
+
 // One request and its answer. What goes wrong is told by `failure`.
 Task<void> exchange(Shared state, Message message, HttpHeaders headers, LinkFailure& failure) {
   const auto session = header_text(headers, "Mcp-Session-Id");
@@ -178,7 +186,11 @@ Task<void> exchange(Shared state, Message message, HttpHeaders headers, LinkFail
       Place place;
       bool progress = false;
       TSUKAI_CO_TRY(const bool answered, co_await read_events(state, *stream, message.id, place, progress));
-      if (answered) co_return Result<void>();
+      if (answered) {
+        // A stream read to its end leaves its connection to the next request.
+        (void)co_await with_deadline(read_rest(*stream), kEndWait, "the end of a stream");
+        co_return Result<void>();
+      }
       if (resumable && !place.last_id.empty()) co_return co_await resume(state, message.id, std::move(place));
       co_return fail(Code::kTransport,
                      fmt::format("server {} ended its answer before the result", state->door->name()));

@@ -236,6 +236,26 @@ TEST_SUITE("mcp/client") {
     };
     good(await(Pinned::run(config)));
   }
+  TEST_CASE("asked to be strict, it refuses a result that breaks its promise") {
+    struct Strict {
+      static Task<void> run(ServerConfig config) {
+        ClientOptions options;
+        options.strict_output = true;
+        TSUKAI_CO_TRY(auto client, co_await Client::connect(std::move(config), options));
+        TSUKAI_CO_TRY_VOID(co_await client->list_tools());
+        auto lie = co_await client->call_tool("lie", Json::object());
+        REQUIRE_FALSE(lie);
+        CHECK(lie.error().code() == Code::kProtocol);
+        TSUKAI_CO_TRY(auto sum, co_await client->call_tool("add", {{"a", 1}, {"b", 2}}));
+        CHECK_FALSE(sum.is_error);
+        auto unasked = co_await client->call_tool("ask", Json::object());
+        CHECK((!unasked || unasked->is_error));  // Nothing to answer with was declared.
+        co_await client->shutdown();
+        co_return Result<void>();
+      }
+    };
+    for (auto era : {Era::kLegacy, Era::kModern}) good(await(Strict::run(over_stdio(era, ""))));
+  }
   TEST_CASE("over stdio, in every legacy revision") {
     good(await(meet(over_stdio(Era::kLegacy, ""), "2025-11-25")));
     for (const char* version : {"2025-06-18", "2025-03-26", "2024-11-05"}) {

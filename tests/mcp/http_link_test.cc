@@ -225,6 +225,68 @@ Task<void> keeps_lists(OddServer& odd) {
   co_return Result<void>();
 }
 
+// 2025-11-25: a page to visit first.
+Task<void> wants_visit(OddServer& odd, HttpExchange& exchange, Json message) {
+  if (odd.calls.size() > 1) co_return co_await send_result(exchange, message["id"], text_of("thank you"));
+  const Json page = {
+      {"mode", "url"}, {"url", "https://example.org/agree"}, {"elicitationId", "e"}, {"message", "Agree"}};
+  co_return co_await send_json(
+      exchange,
+      {{"jsonrpc", "2.0"},
+       {"id", message["id"]},
+       {"error", {{"code", -32042}, {"message", "visit first"}, {"data", {{"elicitations", {page}}}}}}});
+}
+
+Task<JsonValue> visit_page(JsonValue params, std::string& seen, std::string action) {
+  seen = string_at(*params, "url");
+  co_return JsonValue(Json{{"action", action}});
+}
+
+Task<void> visits(OddServer& odd) {
+  for (const char* action : {"accept", "decline"}) {
+    odd.calls.clear();
+    std::string seen;
+    ClientOptions options;
+    options.on_elicitation = [&](JsonValue params) { return visit_page(params, seen, action); };
+    options.elicitation_url = true;
+    auto text = co_await look(odd.config(), options);
+    CHECK(seen == "https://example.org/agree");
+    CHECK(odd.calls.size() == (text ? 2 : 1));
+    CHECK(text.has_value() == (std::string(action) == "accept"));
+  }
+  co_return Result<void>();
+}
+
+// 2026-07-28: asks for ever, with a state that must come back as it was.
+Task<void> asks_for_ever(OddServer& odd, HttpExchange& exchange, Json message) {
+  const auto round = odd.calls.size();
+  if (round > 1) CHECK(message["params"]["requestState"] == "state " + std::to_string(round - 1));
+  co_return co_await send_result(
+      exchange, message["id"],
+      {{"resultType", "input_required"}, {"requestState", "state " + std::to_string(round)}});
+}
+
+Task<void> bounded_rounds(OddServer& odd) {
+  auto endless = co_await look(odd.config());
+  REQUIRE_FALSE(endless);
+  CHECK(endless.error().code() == Code::kProtocol);
+  CHECK(endless.error().text().find("still asks after 16 rounds") != std::string::npos);
+  CHECK(odd.calls.size() == 16);
+  co_return Result<void>();
+}
+
+Task<void> strange_type(OddServer&, HttpExchange& exchange, Json message) {
+  co_return co_await send_result(exchange, message["id"],
+                                 {{"resultType", "novel"}, {"content", Json::array()}});
+}
+
+Task<void> refuses_types(OddServer& odd) {
+  auto strange = co_await look(odd.config());
+  REQUIRE_FALSE(strange);
+  CHECK(strange.error().text().find("unknown type \"novel\"") != std::string::npos);
+  co_return Result<void>();
+}
+
 Task<void> wants_token(OddServer& odd, HttpExchange& exchange, Json message) {
   const auto token = header_text(odd.calls.back(), "Authorization");
   if (token == "Bearer good") co_return co_await send_result(exchange, message["id"], text_of("welcome"));
@@ -346,6 +408,23 @@ TEST_SUITE("mcp/http_link") {
       odd.ttl_ms = ttl_ms;
       meet(odd, keeps_lists);
     }
+  }
+  TEST_CASE("a page to visit is shown, and the call made once more when the user has agreed") {
+    OddServer odd;
+    odd.on_call = wants_visit;
+    meet(odd, visits);
+  }
+  TEST_CASE("the state of a request goes back as it came, and questions have an end") {
+    OddServer odd;
+    odd.modern = true;
+    odd.on_call = asks_for_ever;
+    meet(odd, bounded_rounds);
+  }
+  TEST_CASE("a result of a type nobody agreed on is not taken for an answer") {
+    OddServer odd;
+    odd.modern = true;
+    odd.on_call = strange_type;
+    meet(odd, refuses_types);
   }
   TEST_CASE(
       "a refusal goes to the authorizer until it is mended, in bounds; a key in the configuration wins") {

@@ -192,8 +192,8 @@ TEST_SUITE("mcp/stdio_client") {
     CHECK(gone(server.pid(".grandchild")));
   }
 
-  TEST_CASE("a line beyond the limit breaks the connection with a clear error") {
-    auto config = script("read x; head -c 20000000 /dev/zero | tr '\\0' x; cat");
+  TEST_CASE("a line of 100 MB breaks the connection with a clear error") {
+    auto config = script("read x; head -c 100000000 /dev/zero | tr '\\0' x; cat");
     auto error = refusal(config);
     CHECK(error.code() == Code::kProtocol);
     CHECK(has(error.text(), "a line is longer than 16777216 bytes"));
