@@ -33,14 +33,20 @@ TEST_SUITE("tools/shop/random") {
     auto server = mcp::Server::make({{"shop", "", "1"}, ""});
     add_tools(*server, t.shop);
     int done = 0, refused = 0, writes = 0;
+    const auto first_of = [&](const char* column, const char* status) -> std::optional<std::int64_t> {
+      auto row = t.shop.database().prepare(std::string("SELECT ") + column +
+                                           " FROM purchase WHERE status=?1 ORDER BY id LIMIT 1");
+      if (!row || !row->bind(1, std::string_view(status)).step().value_or(false)) return std::nullopt;
+      return row->integer(0);
+    };
     const auto guess = [&](const std::string& tool, const std::string& argument, Random& random) {
-      // The amount that is due, mostly; otherwise nothing would ever be paid.
-      if (tool == "pay" && argument == "amount") {
-        auto row = t.shop.database().prepare(
-            "SELECT total FROM purchase WHERE status='awaiting_payment' ORDER BY id LIMIT 1");
-        if (row && row->step().value_or(false) && random.below(4) != 0) return Json(row->integer(0));
-        return Json(random.below(10'000));
+      // Mostly an order that waits for this; else nothing would ever be paid.
+      if (random.below(5) != 0 && (argument == "amount" || argument == "order_id")) {
+        const auto value =
+            first_of(argument == "amount" ? "total" : "id", tool == "refund" ? "paid" : "awaiting_payment");
+        if (value) return argument == "amount" ? Json(*value) : Json("O" + std::to_string(*value));
       }
+      if (argument == "amount") return Json(random.below(10'000));
       return plausible(t, argument, random);
     };
     const auto seen = [&](const RandomCall& call) {
@@ -64,7 +70,7 @@ TEST_SUITE("tools/shop/random") {
     CHECK(refused > 150);
     CHECK(writes > 80);
     const auto sums = sum_ledger(t.shop.database());
-    for (const char* effect : {"cart_add", "reserve", "charge", "release"}) {
+    for (const std::string effect : {"cart_add", "reserve", "charge", "release"}) {
       CAPTURE(effect);
       CHECK(sums->effects.contains(effect));
     }

@@ -269,11 +269,4 @@ TEST_SUITE("tools/shop/tools") {
     CHECK(t.bad("refund", {{"order_id", "O1001"}, {"product_id", product.id}, {"quantity", 3}})
               .find("at most 2") != std::string::npos);
   }
-
-  TEST_CASE("a quantity written with a decimal point counts as the whole number it is") {
-    TestShop t;
-    const Product& product = t.product_with(5);
-    t.good("add_to_cart", {{"product_id", product.id}, {"quantity", 2.0}});
-    CHECK(t.good("view_cart", Json::object()).at("lines").at(0).at("quantity") == 2);
-  }
 }

@@ -31,8 +31,8 @@ struct Route {
   std::vector<Hop> hops;
 };
 
-// Compressed adjacency: 1,000,000 edges take about 90 MB, and a hierarchy some 50 MB more for each mode. Use
-// it from one thread at a time (searches share scratch space).
+// Compressed adjacency: 1,000,000 edges take about 90 MB; a hierarchy takes some 75 bytes an edge more for
+// each mode. Use it from one thread at a time (searches share scratch space).
 class RoadGraph {
  public:
   // REQUIRES: edges refer to nodes.

@@ -44,7 +44,7 @@ Result<void> set_quantity(Shop& shop, const std::string& cart, const Product& pr
 
 Result<Answer> add(Shop& shop, const Json& arguments) {
   TSUKAI_TRY(const Product* product, shop.product(string_at(arguments, "product_id")));
-  const std::int64_t quantity = whole_number(arguments, "quantity", 1);
+  const std::int64_t quantity = integer_at(arguments, "quantity", 1);
   TSUKAI_TRY(const Cart cart, load_cart(shop, arguments));
   TSUKAI_TRY(const std::int64_t stock, shop.stock(product->id));
   const std::int64_t held = cart.quantity_of(*product);
@@ -77,7 +77,7 @@ Result<Answer> remove(Shop& shop, const Json& arguments) {
   TSUKAI_TRY(const Product* product, shop.product(string_at(arguments, "product_id")));
   TSUKAI_TRY(const Cart cart, load_cart(shop, arguments));
   const std::int64_t held = cart.quantity_of(*product);
-  const std::int64_t quantity = whole_number(arguments, "quantity", held);
+  const std::int64_t quantity = integer_at(arguments, "quantity", held);
   if (held == 0) {
     return fail(Code::kNotFound, fmt::format("product_id: {} is not in cart {}", product->id, cart.name),
                 "view_cart tells what is");

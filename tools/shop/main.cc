@@ -57,6 +57,13 @@ int serve(const std::string& path, const ShopOptions& options, const mcp::Server
 int ledger(const std::string& path, bool json, bool check, bool entries) {
   auto database = Database::open(path, {.read_only = true});
   if (!database) return complain(database.error(), Exit::kComponent);
+  auto tables = database->prepare("SELECT 1 FROM sqlite_schema WHERE name='ledger'");
+  if (!tables) return complain(tables.error(), Exit::kComponent);
+  if (!tables->step().value_or(false)) {
+    return complain(Error(Code::kInvalidArgument, fmt::format("{} is not the file of a shop", path),
+                          "choose another with --data, or start tsukai-shop on it first"),
+                    Exit::kComponent);
+  }
   const auto sums = sum_ledger(*database);
   if (!sums) return complain(Error(sums.error()).in(path), Exit::kComponent);
   std::vector<std::string> problems;

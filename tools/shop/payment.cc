@@ -17,7 +17,7 @@ Result<Answer> charge(Shop& shop, const Json& arguments) {
                 fmt::format("order_id: {} is {}, so nothing is due", named, order.status),
                 order.status == "cancelled" ? "check out again for a new order" : "do not pay again");
   }
-  const std::int64_t amount = whole_number(arguments, "amount", 0);
+  const std::int64_t amount = integer_at(arguments, "amount", 0);
   if (amount != order.total) {
     return fail(Code::kInvalidArgument,
                 fmt::format("amount is {}, but order {} costs {} ({})", amount, named, order.total,
@@ -56,7 +56,7 @@ Result<std::vector<std::int64_t>> returned_counts(Shop& shop, const Order& order
   for (const OrderLine& line : order.lines) {
     const bool this_one = line.product == product;
     const std::int64_t left = line.quantity - line.returned;
-    const std::int64_t count = this_one ? whole_number(arguments, "quantity", left) : 0;
+    const std::int64_t count = this_one ? integer_at(arguments, "quantity", left) : 0;
     if (this_one) ++found;
     if (this_one && left == 0) {
       return fail(Code::kInvalidArgument,

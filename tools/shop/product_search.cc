@@ -80,11 +80,11 @@ struct Hit {
   double score;
 };
 
-// Products that match at least half of the words, best first. A word in the name counts more than one about
-// the kind.
+// Products that match at least a third of the words (questions in Japanese hold many letters beside the
+// thing), best first. A word in the name counts more than one about the kind.
 std::vector<Hit> find_products(const Shop& shop, const Json& arguments) {
   const std::string category = string_at(arguments, "category");
-  const auto price_max = whole_number(arguments, "price_max", 0);
+  const auto price_max = integer_at(arguments, "price_max", 0);
   const std::vector<Term> terms = terms_of(string_at(arguments, "query"));
   double whole = 0;
   for (const Term& term : terms) whole += term.weight;
@@ -103,7 +103,7 @@ std::vector<Hit> find_products(const Shop& shop, const Json& arguments) {
       matched += term.weight;
       score += term.weight * (in_name ? 1.5 : 1);
     }
-    if (matched * 2 < whole) continue;
+    if (matched * 3 < whole) continue;
     hits.push_back({&product, score});
   }
   // Products lie in one vector by id: among equals the lower id comes first.

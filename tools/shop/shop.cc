@@ -27,13 +27,6 @@ std::string money(std::int64_t minor) {
                      kCurrency);
 }
 
-std::int64_t whole_number(const Json& arguments, std::string_view key, std::int64_t otherwise) {
-  const Json* value = find(arguments, key);
-  if (value == nullptr || !value->is_number()) return otherwise;
-  return value->is_number_float() ? static_cast<std::int64_t>(value->get<double>())
-                                  : value->get<std::int64_t>();
-}
-
 std::string_view name(Effect effect) {
   switch (effect) {
     case Effect::kCartAdd:

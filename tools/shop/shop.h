@@ -104,9 +104,6 @@ class Shop {
   std::int64_t noted_ = 0;  // Its entries so far.
 };
 
-// An integer argument; clients may write 2 as 2.0, which JSON Schema allows.
-std::int64_t whole_number(const Json& arguments, std::string_view key, std::int64_t otherwise);
-
 // A tool answers from arguments that satisfy its schema. Errors say what to change.
 using ToolFunction = Result<Answer> (*)(Shop& shop, const Json& arguments);
 
