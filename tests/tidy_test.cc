@@ -223,8 +223,10 @@ TEST_SUITE("tidy") {
   }
 
   TEST_CASE("headers stay light: JSON by its forward declarations, no Beast") {
-    // Parts of one .cc file or two that were split for length; nobody else includes them.
-    const std::set<std::string> parts = {"src/agent/condition_parser.h", "src/agent/recorded.h"};
+    // Parts of one .cc file or two that were split for length, and the precompiled headers: nobody includes
+    // them.
+    const std::set<std::string> parts = {"src/agent/condition_parser.h", "src/agent/recorded.h",
+                                         "src/base/precompiled.h"};
     Offences offences;
     for (const auto& file : code()) {
       if (parts.count(file.place) != 0) continue;

@@ -25,6 +25,7 @@ struct Rendezvous {
     const auto who = arguments.dump();
     if (++arrived == count) {
       for (auto& timer : waiting) timer->cancel();
+      waiting.clear();  // A timer must not outlive its event loop, which ends before this fixture does.
       co_return text_result("last: " + who);
     }
     auto timer =

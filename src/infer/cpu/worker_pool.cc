@@ -38,13 +38,13 @@ void WorkerPool::run(int tasks, Call call, const void* context) {
   }
   call_ = call;
   context_ = context;
-  tasks_ = tasks;
-  next_task_.store(0, std::memory_order_relaxed);
-  busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  round_.fetch_add(1, std::memory_order_release);
+  open_.store(tasks, std::memory_order_relaxed);
+  const auto round = round_.load(std::memory_order_relaxed) + 1;
+  tickets_.store(std::uint64_t{round} << 32 | static_cast<std::uint32_t>(tasks), std::memory_order_release);
+  round_.store(round, std::memory_order_release);
   round_.notify_all();
   take_tasks(0);
-  for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) {
+  for (int spin = 0; open_.load(std::memory_order_acquire) != 0; ++spin) {
     // A worker may have lost its core to another process: after a while, give ours away rather than burn it.
     if (spin < kSpins) {
       pause();
@@ -55,9 +55,13 @@ void WorkerPool::run(int tasks, Call call, const void* context) {
 }
 
 void WorkerPool::take_tasks(int thread) {
-  for (int task = next_task_.fetch_add(1, std::memory_order_relaxed); task < tasks_;
-       task = next_task_.fetch_add(1, std::memory_order_relaxed)) {
-    call_(context_, task, thread);
+  auto tickets = tickets_.load(std::memory_order_acquire);
+  while (static_cast<std::uint32_t>(tickets) != 0) {
+    if (!tickets_.compare_exchange_weak(tickets, tickets - 1, std::memory_order_acq_rel)) continue;
+    // The operation whose ticket this is can't end before we say so: call_ and context_ are its own.
+    call_(context_, static_cast<int>(static_cast<std::uint32_t>(tickets)) - 1, thread);
+    open_.fetch_sub(1, std::memory_order_release);
+    tickets = tickets_.load(std::memory_order_acquire);
   }
 }
 
@@ -71,10 +75,9 @@ void WorkerPool::work(int thread) {
         round_.wait(seen, std::memory_order_acquire);
       }
     }
-    ++seen;  // A round begins only after every worker has ended the one before, so none is ever skipped.
+    seen = round_.load(std::memory_order_acquire);  // One that slept through an operation was not missed.
     if (closing_.load()) return;
     take_tasks(thread);
-    busy_.fetch_sub(1, std::memory_order_release);
   }
 }
 

@@ -40,10 +40,11 @@ class WorkerPool {
   std::vector<std::thread> workers_;
   Call call_ = nullptr;
   const void* context_ = nullptr;
-  int tasks_ = 0;
-  alignas(64) std::atomic<int> next_task_{0};
+  // The operation's number above, its tasks that nobody has taken below: a worker that wakes late finds none,
+  // or those of the operation that runs by then. No operation waits for a worker that took nothing.
+  alignas(64) std::atomic<std::uint64_t> tickets_{0};
   alignas(64) std::atomic<std::uint32_t> round_{0};  // One more for each operation.
-  alignas(64) std::atomic<int> busy_{0};
+  alignas(64) std::atomic<int> open_{0};             // Tasks that have not ended.
   std::atomic<bool> closing_{false};
 };
 
