@@ -29,7 +29,9 @@ failed=0
 step() {
   echo "== $1"
   shift
-  "$@" || { failed=1; echo "FAILED ($?)"; }
+  if "$@"; then return; fi
+  failed=1
+  echo "FAILED: $*"
 }
 
 step "TypeScript SDK, stdio" node clients.mjs "$here/reference/calls.json" "$program" "$@"
@@ -52,10 +54,20 @@ inspect() {
   for tool in $(python3 -c 'import json; print(*[t["name"] for t in json.load(open("list.json"))["tools"]])'); do
     mapfile -t words < <(python3 - "$here/reference/calls.json" "$(basename "$program")" "$tool" <<'PYTHON'
 import json, sys
+
+def is_json(text):
+    try:
+        json.loads(text)
+        return True
+    except ValueError:
+        return False
+
 calls = json.load(open(sys.argv[1])).get(sys.argv[2], {})
 for key, value in calls.get(sys.argv[3], {}).items():
+    # The Inspector reads what looks like JSON as JSON: a text such as 800 needs its quotes.
+    plain = isinstance(value, str) and not is_json(value)
     print("--tool-arg")
-    print(f"{key}={value if isinstance(value, str) else json.dumps(value)}")
+    print(f"{key}={value if plain else json.dumps(value)}")
 PYTHON
     )
     if "$node" "$cli" --cli "$program" "$@" --method tools/call --tool-name "$tool" "${words[@]}" >call.json 2>call.err; then
