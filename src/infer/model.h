@@ -102,6 +102,7 @@ struct Usage {
   std::int64_t rejected_tokens = 0;  // Of these, computed in vain. Neither kind is part of generated_tokens.
   double prefill_ms = 0;
   double decode_ms = 0;
+  double usd = 0;  // By the model's price list; 0 for a local model.
 };
 
 enum class FinishReason {
