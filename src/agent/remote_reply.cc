@@ -17,6 +17,7 @@ constexpr std::size_t kIdLetters = 10;
 // Where a provider does not count tokens: text in most languages and tokenizers has three to five bytes a
 // token.
 constexpr std::size_t kBytesPerToken = 4;
+constexpr double kTokensPriced = 1e6;  // Prices are for a million.
 
 // What an error body says, in a line.
 std::string said(std::string_view body) {
@@ -183,6 +184,10 @@ infer::ChatReply RemoteReply::reply(std::size_t body_bytes) const {
   usage.reused_tokens = cached_tokens_;
   usage.prefilled_tokens = usage.prompt_tokens - usage.reused_tokens;
   usage.generated_tokens = generated_tokens_ >= 0 ? generated_tokens_ : estimate(written);
+  usage.usd = (static_cast<double>(usage.prefilled_tokens) * spec_.usd_in +
+               static_cast<double>(usage.reused_tokens) * spec_.usd_cached +
+               static_cast<double>(usage.generated_tokens) * spec_.usd_out) /
+              kTokensPriced;
   return reply;
 }
 
