@@ -11,11 +11,15 @@ namespace tsukai::cli {
 // puts it.
 std::string smollm2_path();
 
-// A path of a model file as it is; "smollm2" is the file above. kNotFound when that was not fetched yet;
+// Where models are kept: ${XDG_CACHE_HOME:-~/.cache}/tsukai/models.
+std::string model_cache();
+
+// A path of a model file or folder as it is; "smollm2" is the file above; hf:ORG/REPO[:FILE],
+// ms:... and URLs are what `model pull` put into the cache. kNotFound when it was not fetched yet;
 // kUnsupported names what this version can't open.
 Result<std::string> resolve_model(const std::string& model);
 
-// agent::open_local_models() over resolve_model().
+// Opens what resolve_model() finds.
 agent::OpenModel open_named_models();
 
 }  // namespace tsukai::cli
