@@ -5,6 +5,8 @@
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 
+#include "base/result.h"
+
 namespace tsukai {
 
 namespace {
@@ -42,6 +44,27 @@ std::string hmac_sha256_hex(std::string_view key, std::string_view bytes) {
   unsigned int size = 0;
   HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(bytes), bytes.size(), digest, &size);
   return hex(digest, size);
+}
+
+struct Sha256::State {
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  ~State() { EVP_MD_CTX_free(context); }
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  TSUKAI_CHECK(state_->context != nullptr && EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1,
+               "SHA-256 is always there");
+}
+Sha256::~Sha256() = default;
+
+void Sha256::add(std::string_view bytes) {
+  TSUKAI_CHECK(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1, "not yet finished");
+}
+
+std::string Sha256::finish_hex() {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  TSUKAI_CHECK(EVP_DigestFinal_ex(state_->context, digest, nullptr) == 1, "not yet finished");
+  return hex(digest, sizeof(digest));
 }
 
 bool equal_secrets(std::string_view a, std::string_view b) {

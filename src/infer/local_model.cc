@@ -160,6 +160,7 @@ class FileModel : public LocalModel {
     rules.choice = request.tool_choice;
     rules.calls_max = request.calls_max;
     rules.thinking = request.thinking && !format_->think_begin().empty();
+    rules.thinking_tokens_max = request.thinking_tokens_max;
     rules.opened_thinking = format_->opens_thinking(prompt.text);
     if (request.tool_choice != ToolChoice::kNone && !request.tools.empty()) {
       std::vector<ToolDefinition> allowed;

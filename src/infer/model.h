@@ -72,6 +72,8 @@ struct ChatRequest {
   std::size_t tokens_max = 1024;  // Generated in this turn, closing tokens included.
   std::vector<std::string> stop;
   bool thinking = true;  // Where the model knows how.
+  // After so many tokens thinking is closed and the answer begins; 0: no bound but tokens_max.
+  std::size_t thinking_tokens_max = 0;
 };
 
 // Everything the model has seen and said so far in one conversation. Grows at the end only, unless a template

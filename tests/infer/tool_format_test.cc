@@ -205,12 +205,31 @@ TEST_SUITE("infer/chat/tool_format") {
         tools());
     REQUIRE_MESSAGE(turn.has_value(), turn.error().text());
     CHECK(*turn->calls[0].arguments == Json{{"city", "12 \"Old\" Rd"}, {"days", 3}});
-    // As the grammar writes text: a JSON string.
+    // Text is taken as it is, quotation marks and line breaks included.
     CHECK(*format_of(kCoder)
-               ->parse("<tool_call><function=weather><parameter=city>\n\"a\\nb\"\n</parameter></function>",
+               ->parse("<tool_call><function=weather><parameter=city>\n\"a\"\n\n</parameter></function>",
                        tools())
                ->calls[0]
-               .arguments == Json{{"city", "a\nb"}});
+               .arguments == Json{{"city", "\"a\"\n"}});
+  }
+
+  TEST_CASE("Qwen3-Coder: whatever text a parameter holds comes back from what the grammar lets be written") {
+    const auto format = format_of(kCoder);
+    const auto grammar = format->call(tools());
+    REQUIRE_MESSAGE(grammar.has_value(), grammar.error().text());
+    for (const std::string city : {"Nara", "", "\"quoted\"", "line\nline\n", "<parameter=x>\n1\n</param",
+                                   "{\"a\": 1}", "東京 🦊", "null", " spaces ", "\\n"}) {
+      CAPTURE(city);
+      const std::string call = "<function=weather>\n<parameter=city>\n" + city +
+                               "\n</parameter>\n<parameter=days>\n2\n</parameter>\n</function>";
+      auto matcher = Matcher::make(*grammar, nullptr);
+      REQUIRE(matcher->accept(call));
+      CHECK(matcher->may_end());
+      const auto turn = format->parse(format->call_begin() + call + format->call_end(), tools());
+      REQUIRE_MESSAGE(turn.has_value(), turn.error().text());
+      REQUIRE(turn->calls.size() == 1);
+      CHECK(*turn->calls[0].arguments == Json{{"city", city}, {"days", 2}});
+    }
   }
 
   TEST_CASE("Llama 3: a bare object is a call, an answer that begins with a brace is not") {

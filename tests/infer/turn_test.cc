@@ -205,6 +205,43 @@ TEST_SUITE("infer/turn") {
     CHECK_MESSAGE(either, out.text);
   }
 
+  TEST_CASE(
+      "thinking is closed when its budget is spent, at the end of a character, and the answer follows") {
+    World world;
+    world.format = ToolFormat::choose("<tool_call><think></think>", "qwen3", *world.tokenizer);
+    world.vocabulary =
+        std::make_shared<TurnVocabulary>(*world.tokenizer, *world.format, world.tokenizer->size() + 3);
+    REQUIRE(world.format->think_end() == "</think>");
+    const std::string thought = "I wonder about \u6771\u4eac and other places for a long time";
+    TurnRules rules;
+    rules.opened_thinking = true;
+    for (const std::size_t budget : {1u, 5u, 16u, 17u, 18u}) {
+      CAPTURE(budget);
+      rules.thinking_tokens_max = budget;
+      auto turn = world.turn(rules);
+      const Driven out = drive(world, *turn, thought);
+      const auto parsed = world.format->parse(out.text, tools());
+      REQUIRE_MESSAGE(parsed.has_value(), out.text);
+      // Every byte is a token here; bytes 15 to 17 are one character.
+      const std::size_t kept = budget >= 16 ? 18 : budget;
+      CHECK(out.text.substr(0, kept) == thought.substr(0, kept));
+      CHECK(out.text.substr(kept, 11) == "\n</think>\n\n");
+      CHECK(out.ended);
+    }
+    rules.choice = ToolChoice::kRequired;
+    rules.thinking_tokens_max = 4;
+    auto calling = world.turn(rules);
+    const auto parsed = world.format->parse(drive(world, *calling, thought).text, tools());
+    REQUIRE(parsed.has_value());
+    CHECK(parsed->reasoning == "I wo");
+    CHECK(parsed->calls.size() == 1);
+
+    rules.choice = ToolChoice::kAuto;
+    rules.thinking_tokens_max = 0;
+    auto unbounded = world.turn(rules);
+    CHECK(drive(world, *unbounded, thought + "</think>Yes.").text == thought + "</think>Yes.<end>");
+  }
+
   TEST_CASE("control tokens other than the end never appear in a turn") {
     World world;
     auto turn = world.turn({});

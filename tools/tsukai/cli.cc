@@ -14,6 +14,8 @@
 #include "tools/tsukai/interrupt.h"
 #include "tools/tsukai/memory_command.h"
 #include "tools/tsukai/model_command.h"
+#include "tools/tsukai/model_measure_command.h"
+#include "tools/tsukai/model_pull_command.h"
 #include "tools/tsukai/output.h"
 #include "tools/tsukai/usage_text.h"
 
@@ -35,11 +37,28 @@ Example:
 // What the flags and arguments are bound to, but for those of runs (cli_runs.cc).
 struct CommandLine : ParsedCommand {
   GenerateArguments generate;
+  PullArguments pull;
+  EmbedArguments embed;
+  BenchArguments bench;
   std::string model, text;
   bool control = false;
   MemoryArguments memory;
   std::string doctor_database;
 };
+
+constexpr const char* kModelForms =
+    "A .gguf file, a Hugging Face folder, smollm2, or what was pulled (hf:ORG/REPO[:FILE], ...)";
+
+void add_model_flags(CLI::App* command, ModelFlags& flags) {
+  add_threads_flag(command, flags.threads);
+  command->add_option("--context", flags.context, "Tokens of context (default: as trained, at most 8,192)")
+      ->option_text("N")
+      ->check(whole_number(16, 16'777'216));
+  command
+      ->add_option("--kv", flags.kv, "How keys and values are kept: 16bit (default) or 8bit, half the memory")
+      ->option_text("BITS")
+      ->check(CLI::IsMember({"16bit", "8bit"}));
+}
 
 void add_memory(CLI::App& app, CommandLine& line) {
   CLI::App* memory =
@@ -72,18 +91,56 @@ void add_memory(CLI::App& app, CommandLine& line) {
   }
 }
 
+void add_model_store(CLI::App* model, CommandLine& line) {
+  CLI::App* pull =
+      add_command(model, "pull", "Fetch a model into the cache folder; goes on where it broke off",
+                  "tsukai model pull hf:Qwen/Qwen3-0.6B-GGUF:Q8_0");
+  pull->add_option("SOURCE", line.pull.source, "hf:ORG/REPO[:FILE], ms:ORG/REPO[:FILE] or a URL")->required();
+  pull->add_option("--sha256", line.pull.sha256, "What the file at a URL must hash to")->option_text("HEX");
+  add_timeout_flag(pull, line.pull.timeout_s, "Give up after so long");
+  line.on(pull, [&line](Output& output) { return model_pull_command(output, line.pull); });
+  CLI::App* list = add_command(model, "list", "The models in the cache folder", "tsukai model list");
+  line.on(list, [](Output& output) { return model_list_command(output); });
+  for (CLI::App* command : {pull, list}) add_output_flags(command, line);
+}
+
+void add_model_measures(CLI::App* model, CommandLine& line) {
+  CLI::App* embed =
+      add_command(model, "embed", "Texts as vectors", "tsukai model embed smollm2 \"Old Gate\" --json");
+  embed->add_option("MODEL", line.embed.model, kModelForms)->required();
+  embed->add_option("TEXT", line.embed.texts, "The texts (-: the lines of standard input)")->required();
+  embed->add_flag("--mean", line.embed.mean, "The mean of all positions, in place of the last one");
+  add_model_flags(embed, line.embed.flags);
+  line.on(embed, [&line](Output& output) { return model_embed_command(output, line.embed); });
+  CLI::App* bench =
+      add_command(model, "bench", "How fast a model reads and writes here", "tsukai model bench smollm2");
+  bench->add_option("MODEL", line.bench.model, kModelForms)->required();
+  bench->add_option("--prompt", line.bench.prompt_tokens, "Tokens read (default: 512)")
+      ->option_text("N")
+      ->check(whole_number(1, 1'000'000));
+  bench->add_option("-n,--tokens", line.bench.tokens, "Tokens written (default: 128)")
+      ->option_text("N")
+      ->check(whole_number(1, 1'000'000));
+  bench->add_option("--repeats", line.bench.repeats, "Times (default: 3)")
+      ->option_text("N")
+      ->check(whole_number(1, 1000));
+  add_model_flags(bench, line.bench.flags);
+  line.on(bench, [&line](Output& output) { return model_bench_command(output, line.bench); });
+  for (CLI::App* command : {embed, bench}) add_output_flags(command, line);
+}
+
 void add_model(CLI::App& app, CommandLine& line) {
   CLI::App* model = add_command(&app, "model", "Look into a model file, or ask the model directly",
                                 "tsukai model info smollm2");
   model->require_subcommand(1);
   CLI::App* info = add_command(model, "info", "What is in a model file", "tsukai model info smollm2");
-  info->add_option("MODEL", line.model, "A .gguf file, or smollm2")->required();
+  info->add_option("MODEL", line.model, kModelForms)->required();
   line.on(info, [&line](Output& output) { return model_info_command(output, line.model); });
 
   GenerateArguments& generate = line.generate;
   CLI::App* make = add_command(model, "generate", "Let a model answer, or continue a text",
                                "tsukai model generate smollm2 \"What is a map?\" --tokens 60");
-  make->add_option("MODEL", generate.model, "A .gguf file, or smollm2")->required();
+  make->add_option("MODEL", generate.model, kModelForms)->required();
   make->add_option("PROMPT", generate.prompt, "What to say to it (-: standard input)")->required();
   make->add_option("--system", generate.system, "The system message")->option_text("TEXT");
   make->add_flag("--plain", generate.plain, "Continue the text as it is, without the model's chat template")
@@ -106,19 +163,24 @@ void add_model(CLI::App& app, CommandLine& line) {
       ->check(number(0, 1));
   make->add_option("--seed", generate.seed, "The same seed draws the same tokens (default: 0)")
       ->option_text("N");
-  add_threads_flag(make, generate.threads);
+  make->add_option("--thinking", generate.thinking, "off, or how many tokens of thinking at most")
+      ->option_text("N|off")
+      ->check(CLI::IsMember({"off"}) | whole_number(1, 1'000'000));
+  add_model_flags(make, generate.flags);
   add_timeout_flag(make, generate.timeout_s, "Give up after so long");
   line.on(make, [&line](Output& output) { return model_generate_command(output, line.generate); });
 
   CLI::App* tokenize =
       add_command(model, "tokenize", "The tokens of a text", "tsukai model tokenize smollm2 \"Old Gate\"");
-  tokenize->add_option("MODEL", line.model, "A .gguf file, or smollm2")->required();
+  tokenize->add_option("MODEL", line.model, kModelForms)->required();
   tokenize->add_option("TEXT", line.text, "The text (-: standard input)")->required();
   tokenize->add_flag("--control", line.control, "Control tokens spelled in the text become those tokens");
   line.on(tokenize, [&line](Output& output) {
     return model_tokenize_command(output, line.model, line.text, line.control);
   });
   for (CLI::App* command : {info, make, tokenize}) add_output_flags(command, line);
+  add_model_store(model, line);
+  add_model_measures(model, line);
 }
 
 void add_doctor(CLI::App& app, CommandLine& line) {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "infer/format/gguf.h"
+#include "infer/format/model_file.h"
 #include "infer/local_model.h"
 #include "infer/tokenizer/tokenizer.h"
 #include "tools/tsukai/files.h"
@@ -70,6 +70,9 @@ Task<Text> answer_text(infer::LocalModel& model, GenerateArguments arguments, in
   request.output_schema = std::move(schema);
   request.sampling = sampling;
   request.tokens_max = arguments.tokens_max;
+  request.thinking = arguments.thinking != "off";
+  if (request.thinking && !arguments.thinking.empty())
+    request.thinking_tokens_max = std::stoul(arguments.thinking);
   TSUKAI_CO_TRY(auto prompt, model.render(request, {}));
   TSUKAI_CO_TRY(auto reply,
                 co_await model.generate(std::move(request), std::move(prompt), std::move(on_text)));
@@ -90,14 +93,8 @@ int generate(Output& output, GenerateArguments arguments) {
   arguments.prompt = *std::move(prompt);
   auto schema = schema_of(arguments.schema);
   if (!schema) return output.fail(schema.error());
-  auto path = resolve_model(arguments.model);
-  if (!path) return output.fail(path.error());
-
   output.busy("loading " + arguments.model);
-  infer::LocalModelOptions options;
-  options.path = *path;
-  options.threads = arguments.threads;
-  auto model = infer::LocalModel::open(std::move(options));
+  auto model = open_model(arguments.model, arguments.flags);
   if (!model) return output.fail(model.error());
 
   infer::Sampling sampling;
@@ -200,7 +197,7 @@ int model_tokenize_command(Output& output, const std::string& model, const std::
   if (!path) return output.fail(path.error());
   auto whole = prompt_text(text);
   if (!whole) return output.fail(whole.error());
-  auto file = infer::GgufFile::open(*path);
+  auto file = infer::ModelFile::open(*path);
   if (!file) return output.fail(file.error());
   auto vocabulary = (*file)->vocabulary();
   if (!vocabulary) return output.fail(vocabulary.error());

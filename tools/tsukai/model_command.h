@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "tools/tsukai/model_flags.h"
 #include "tools/tsukai/output.h"
 
 namespace tsukai::cli {
@@ -16,7 +17,9 @@ struct GenerateArguments {
   float temperature = 0, top_p = 1, min_p = 0;
   int top_k = 0;
   std::uint64_t seed = 0;
-  int threads = 0;
+  // "off", or tokens of thinking at most; empty: as the model likes.
+  std::string thinking;
+  ModelFlags flags;
   double timeout_s = 0;
 };
 

@@ -11,8 +11,12 @@ namespace tsukai::cli {
 // puts it.
 std::string smollm2_path();
 
-// A model file's path, absolute; "smollm2" is the file above; names of remote models (agent/remote_preset.h)
-// as they are. kNotFound when that file was not fetched yet; kUnsupported names what this version can't open.
+// Where models are kept: ${XDG_CACHE_HOME:-~/.cache}/tsukai/models.
+std::string model_cache();
+
+// The path of a model file or folder, absolute; "smollm2" is the file above; hf:ORG/REPO[:FILE], ms:... and
+// URLs are what `model pull` put into the cache; names of remote models (agent/remote_preset.h) as they are.
+// kNotFound when it was not fetched yet; kUnsupported names what this version can't open.
 Result<std::string> resolve_model(const std::string& model);
 
 // Opens what resolve_model() knows, local or remote.

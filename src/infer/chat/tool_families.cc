@@ -87,10 +87,22 @@ Result<std::shared_ptr<const Grammar>> json_calls(
   return choices.size() == 1 ? choices[0] : Grammar::any_of(std::move(choices));
 }
 
+// Any string at all: nothing but annotations beside its type.
+bool is_plain_string(const Json& schema) {
+  static constexpr std::string_view kAnnotations[] = {"title", "description", "default", "examples",
+                                                      "$comment"};
+  if (string_at(schema, "type") != "string") return false;
+  for (const auto& [keyword, value] : schema.items()) {
+    if (keyword != "type" && std::ranges::find(kAnnotations, keyword) == std::end(kAnnotations)) return false;
+  }
+  return true;
+}
+
 // A parameter as Qwen3-Coder writes it: text for strings, JSON for all else.
 Json parameter_value(std::string text, const Json* schema) {
   if (text.starts_with('\n')) text.erase(0, 1);
   if (text.ends_with('\n')) text.pop_back();
+  if (schema && is_plain_string(*schema)) return text;
   const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
   if (schema && string_at(*schema, "type") == "string" && !quoted) return text;
   auto json = parse_json(trimmed(text));
@@ -188,7 +200,9 @@ Result<std::shared_ptr<const Grammar>> Qwen3CoderFormat::call(
     const Json* required = find(schema, "required");
     if (properties && properties->is_object()) {
       for (const auto& [name, property] : properties->items()) {
-        auto value = Grammar::from_schema(property);
+        // A string goes as it is, up to the mark; one with conditions is written, and checked, as JSON.
+        auto value = is_plain_string(property) ? Grammar::text_until({"</parameter>", "</tool_call>"})
+                                               : Grammar::from_schema(property);
         if (!value) {
           return fail(
               std::move(value).error().in(fmt::format("tool \"{}\": /properties/{}", tool.name, name)));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace tsukai::infer {
 namespace {
 
@@ -145,6 +147,9 @@ class TurnConstraint : public TokenConstraint {
         if (const auto at = tail_.find(format_->think_end()); at != std::string::npos) {
           tail_.clear();
           after_thinking();
+        } else if (rules_.thinking_tokens_max != 0 && ++thought_ >= rules_.thinking_tokens_max &&
+                   incomplete_utf8_tail(tail_) == 0) {
+          close_thinking();
         }
         break;
       case State::kFree:
@@ -185,6 +190,17 @@ class TurnConstraint : public TokenConstraint {
       enter(State::kOutput);
     else
       enter(State::kFree);
+  }
+
+  // The end marker on a line of its own, as the families write it, and what must follow in any case.
+  void close_thinking() {
+    std::string text = (tail_.ends_with('\n') ? "" : "\n") + format_->think_end() + "\n\n";
+    tail_.clear();
+    if (has_calls() && rules_.choice == ToolChoice::kRequired) {
+      force(text + format_->call_begin(), State::kCall);
+    } else {
+      force(text, rules_.output != nullptr && !has_calls() ? State::kOutput : State::kFree);
+    }
   }
 
   void force(const std::string& text, State next) {
@@ -334,6 +350,7 @@ class TurnConstraint : public TokenConstraint {
   std::size_t step_ = 0;                    // how far they agree.
   std::string tail_;                        // Text since the state was entered.
   std::size_t bytes_ = 0;                   // Generated so far.
+  std::size_t thought_ = 0;                 // Tokens of reasoning, if they are counted.
   bool ended_ = false;
 };
 

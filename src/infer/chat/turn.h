@@ -41,6 +41,7 @@ struct TurnRules {
   std::shared_ptr<const Grammar> output;  // The text must be of this grammar; null: free.
   bool thinking = false;                  // Reasoning comes first and is to be asked for.
   bool opened_thinking = false;           // The prompt already opened it.
+  std::size_t thinking_tokens_max = 0;    // Then it is closed, at the end of a character; 0: no bound.
 };
 
 // Where a turn ended up; shared with whoever started it, read after the generation.

@@ -60,6 +60,9 @@ class Grammar {
   // UTF-8). A text has at most 4,096 characters. kUnsupported names a construct outside it, kInvalidArgument
   // a mistake in it.
   static Result<std::shared_ptr<const Grammar>> from_regex(std::string_view pattern);
+  // Any UTF-8 text, of any length, that holds none of `stops`. kInvalidArgument: a stop is not ASCII, or
+  // begins with what it ends with (then text and stop could be told apart in two ways).
+  static Result<std::shared_ptr<const Grammar>> text_until(std::vector<std::string> stops);
   // Exactly one of these texts.
   static std::shared_ptr<const Grammar> choices(std::vector<std::string> texts);
 
