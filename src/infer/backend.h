@@ -63,7 +63,7 @@ enum class KvType {
   kF16,  // half the memory; the default
   kF32,  // nothing is lost: for tests against other implementations
   kQ8,   // about half the memory of kF16: each head vector in 8-bit integers with one scale, rounded to at
-        // most 1/254 of its largest element
+         // most 1/254 of its largest element
 };
 
 // Bytes of K, or of V, of one page of one KV head. kQ8: the integers, then 16 fp32 scales, one a position.

@@ -1,4 +1,5 @@
-// Any bytes as an OpenStreetMap extract in XML: read within bounds or refused; what is read keeps its promises.
+// Any bytes as an OpenStreetMap extract in XML: read within bounds or refused; what is read keeps its
+// promises.
 #include <cstddef>
 #include <cstdint>
 

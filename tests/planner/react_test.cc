@@ -56,6 +56,36 @@ TEST_SUITE("planner/react") {
   }
 
   TEST_CASE(
+      "three turns running without one valid call end the run, two do not, and a valid one starts anew") {
+    const auto invalid = [](std::string call) {
+      auto turn = called(std::move(call), "invalid error: /n is missing");
+      turn.calls[0].invalid = true;
+      return turn;
+    };
+    Situation s;
+    s.turns = {invalid("a"), invalid("b")};
+    CHECK(std::holds_alternative<AskModel>(next_step(s)));
+    s.turns = {invalid("a"), invalid("b"), called("c", "1"), invalid("d"), invalid("e")};
+    CHECK(std::holds_alternative<AskModel>(next_step(s)));
+    s.turns.push_back(invalid("f"));
+    const auto stop = std::get<Stop>(next_step(s));
+    CHECK_FALSE(stop.stopped);
+    CHECK(stop.reason.find("/n is missing") != std::string::npos);
+  }
+
+  TEST_CASE("money lands the run when an eighth is left, and stops it when none is") {
+    Situation s;
+    s.limits.usd = 1;
+    s.turns = {called("a", "1")};
+    s.spent.usd = 0.8;
+    CHECK(std::get<AskModel>(next_step(s)).note == NoteKind::kNone);
+    s.spent.usd = 0.9;
+    CHECK(std::get<AskModel>(next_step(s)).note == NoteKind::kLanding);
+    s.spent.usd = 1;
+    CHECK(std::get<Stop>(next_step(s)).reason == "the budget of 1 USD is used up");
+  }
+
+  TEST_CASE(
       "the same call with the same result three times gives one nudge, then a stop that names the call") {
     Situation s;
     s.turns = {called("geo {}", "x"), called("geo {}", "x")};

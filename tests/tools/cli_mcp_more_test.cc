@@ -180,18 +180,18 @@ TEST_SUITE("tools/tsukai/mcp_more") {
     home.write("chain.gguf", chain_model({}));
     const Words toy = toy_server(home);
     home.write("agent.yaml",
-               "name: the greeter\nmodel: ./chain.gguf\ntool_choice: required-first\n"
+               "name: greeter\nmodel: ./chain.gguf\ntool_choice: required-first\n"
                "instructions: Greet.\nservers:\n  toy: {command: sh, args: [\"" +
                    toy[1] + "\", \"" + toy[2] + "\"]}\ntools: [toy.greet]\n");
     const Words serve = {"--", tsukai_program(), "mcp", "serve", home / "agent.yaml", "--db", home / "db"};
     const Json tools = json_of(tsukai(home, Words{"mcp", "tools", "--json"} + serve));
     REQUIRE(tools["tools"].size() == 1);
-    CHECK(tools["tools"][0]["name"] == "the_greeter");
-    const Finished call = tsukai(home, Words{"mcp", "call", "the_greeter", "task=Say hello."} + serve);
+    CHECK(tools["tools"][0]["name"] == "greeter");
+    const Finished call = tsukai(home, Words{"mcp", "call", "greeter", "task=Say hello."} + serve);
     CHECK_MESSAGE(call.exit == 0, call.err);
     CHECK(call.out == "Old gate.\n");
     CHECK(call.err.find("calls toy.greet") != std::string::npos);
-    const Finished empty = tsukai(home, Words{"mcp", "call", "the_greeter", "{}"} + serve);
+    const Finished empty = tsukai(home, Words{"mcp", "call", "greeter", "{}"} + serve);
     CHECK(empty.exit == 1);
     CHECK(tsukai(home, {"mcp", "serve", "nowhere.yaml"}).exit == 2);
   }

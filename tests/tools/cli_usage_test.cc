@@ -82,7 +82,9 @@ TEST_SUITE("tools/tsukai/usage") {
     const std::vector<Mistake> mistakes = {
         {{"rnu", "x"}, "tsukai has no command \"rnu\"; did you mean run?"},
         {{"--versoin"}, "tsukai has no flag --versoin; did you mean --version?"},
-        {{"mcp"}, "tsukai mcp needs a command: list, tools, call, ping; see tsukai mcp --help"},
+        {{"mcp"},
+         "tsukai mcp needs a command: list, tools, call, resources, read, prompts, prompt, complete, ping, "
+         "login, logout, serve; see tsukai mcp --help"},
         {{"mcp", "tool"}, "tsukai mcp has no command \"tool\"; did you mean tools?"},
         {{"runs", "show"}, "tsukai runs show needs RUN; see tsukai runs show --help"},
         {{"run", "--modle", "a", "b"}, "tsukai run has no flag --modle; did you mean --model?"},

@@ -32,7 +32,7 @@ const std::vector<Published> kServers = {
     {"@brave/brave-search-mcp-server", "2.1.4", 8, {"BRAVE_API_KEY=none"}},
     {"@modelcontextprotocol/server-filesystem", "2026.8.31", 14, {}, true},
     {"@modelcontextprotocol/server-memory", "2026.8.31", 9, {}},
-    {"@modelcontextprotocol/server-everything", "2026.8.31", 0, {}},  // 12 to 17, as the client declares.
+    {"@modelcontextprotocol/server-everything", "2026.8.31", 17, {}},
     {"@modelcontextprotocol/server-sequential-thinking", "2026.8.31", 1, {}},
     {"@shopify/dev-mcp", "1.16.0", 5, {"OPT_OUT_INSTRUMENTATION=true"}},
     {"tavily-mcp", "0.2.22", 5, {"TAVILY_API_KEY=none"}},
@@ -110,11 +110,7 @@ TEST_SUITE("tools/tsukai/mcp_servers") {
       REQUIRE(document);
       const std::size_t count = (*document)["tools"].size();
       MESSAGE(published.package, " ", (*document)["protocol"].get<std::string>(), ": ", count, " tools");
-      if (published.tools > 0) {
-        CHECK(count == published.tools);
-      } else {
-        CHECK(count >= 12);
-      }
+      CHECK(count == published.tools);
     }
   }
 

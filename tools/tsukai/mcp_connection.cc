@@ -28,6 +28,14 @@ std::string_view name_of(mcp::Direction direction) {
   return "junk";
 }
 
+Task<JsonValue> declined(Output& output, JsonValue params) {
+  output.note(printable("note: declined what the server asks: " +
+                        string_at(*params, "message", "(it does not say what)")));
+  co_return JsonValue(Json{{"action", "decline"}});
+}
+
+Task<JsonValue> no_model() { co_return fail(Code::kUnsupported, "tsukai mcp has no model to ask"); }
+
 Task<int> connected_once(mcp::ServerConfig config, mcp::ClientOptions options, McpWork work, Output& output,
                          const McpArguments& arguments) {
   output.busy((config.url.empty() ? "starting " : "reaching ") + config.name);
@@ -99,12 +107,20 @@ void Trace::add(const std::string& server, mcp::Direction direction, std::string
   std::fflush(file_);
 }
 
+void decline_questions(mcp::ClientOptions& options, Output& output) {
+  options.on_elicitation = [&output](JsonValue params) { return declined(output, std::move(params)); };
+  options.elicitation_url = true;
+  options.on_sampling = [](const JsonValue&) { return no_model(); };
+  options.roots = [] { return std::vector<mcp::Root>(); };
+}
+
 int with_server(Output& output, const McpArguments& arguments, McpWork work) {
   auto config = find_server(arguments.server);
   if (!config) return output.fail(config.error());
   auto trace = Trace::open(arguments.trace);
   if (!trace) return output.fail(trace.error());
   mcp::ClientOptions options;
+  decline_questions(options, output);
   if (*trace) {
     options.on_message = [trace = *trace](mcp::Direction direction, std::string_view bytes) {
       trace->add({}, direction, bytes);

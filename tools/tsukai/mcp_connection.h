@@ -29,6 +29,10 @@ class Trace {
 // What one connection is for. Run between connect() and shutdown(); the exit code is the command's.
 using McpWork = Task<int> (*)(mcp::Client& client, Output& output, const McpArguments& arguments);
 
+// Answers what servers ask of a client that no person sits at: forms are declined, sampling is refused, there
+// are no roots. Declared all the same, since servers hide tools from clients that declare less.
+void decline_questions(mcp::ClientOptions& options, Output& output);
+
 // Connects to the server that `arguments` mean, works and disconnects; says what went wrong.
 int with_server(Output& output, const McpArguments& arguments, McpWork work);
 

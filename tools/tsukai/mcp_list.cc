@@ -41,9 +41,10 @@ Task<void> ask(mcp::Client& client, Health& health) {
   co_return Result<void>();
 }
 
-Task<void> look(Health& health, std::shared_ptr<Trace> trace) {
+Task<void> look(Health& health, std::shared_ptr<Trace> trace, Output& output) {
   co_await asio::this_coro::throw_if_cancelled(false);
   mcp::ClientOptions options;
+  decline_questions(options, output);
   if (trace) {
     options.on_message = [trace, name = health.config.name](mcp::Direction direction,
                                                             std::string_view bytes) {
@@ -70,10 +71,10 @@ Task<void> look(Health& health, std::shared_ptr<Trace> trace) {
   co_return Result<void>();
 }
 
-Task<void> look_at_all(std::vector<Health>& all, std::shared_ptr<Trace> trace) {
+Task<void> look_at_all(std::vector<Health>& all, std::shared_ptr<Trace> trace, Output& output) {
   co_await asio::this_coro::throw_if_cancelled(false);
   Gate gate(co_await asio::this_coro::executor);
-  for (Health& health : all) gate.spawn(look(health, trace));
+  for (Health& health : all) gate.spawn(look(health, trace, output));
   co_await gate.drained();
   const bool cancelled =
       (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none;
@@ -159,7 +160,7 @@ int mcp_list_command(Output& output, const McpArguments& arguments) {
   for (mcp::ServerConfig& server : *servers) all.push_back(Health{std::move(server)});
   output.busy(fmt::format("asking {}", counted(static_cast<std::int64_t>(all.size()), "server", "servers")));
   asio::io_context context;
-  auto done = run_interruptible(context, look_at_all(all, *trace));
+  auto done = run_interruptible(context, look_at_all(all, *trace, output));
   output.idle();
   if (!done) {
     output.fail(done.error());

@@ -19,9 +19,10 @@ std::string_view state_name(agent::RunState state) { return agent::name(state); 
 std::string progress_text(const agent::Event& event) {
   const Json& data = *event.data;
   if (event.type == "step_started") return fmt::format("step {}", integer_at(data, "step"));
-  if (event.type == "tool_call") return fmt::format("calls {}", string_at(data, "tool"));
-  if (event.type == "server_failed")
-    return fmt::format("server {} failed: {}", string_at(data, "server"), string_at(data, "error"));
+  if (event.type == "tool_call")
+    return fmt::format("calls {}.{}", string_at(data, "server"), string_at(data, "tool"));
+  if (const Json* error = find(data, "error"); event.type == "server_failed" && error != nullptr)
+    return fmt::format("server {} failed: {}", string_at(data, "server"), string_at(*error, "message"));
   return {};
 }
 
