@@ -263,7 +263,9 @@ void read_model(MappingReader& top, AgentFile& file) {
     file.model = *model;
     return;
   }
-  const bool is_path = model->ends_with(".gguf") || model->find('/') != std::string::npos;
+  const bool pulled = model->starts_with("hf:") || model->starts_with("ms:") ||
+                      model->starts_with("http://") || model->starts_with("https://");
+  const bool is_path = !pulled && (model->ends_with(".gguf") || model->find('/') != std::string::npos);
   file.model = is_path ? beside(file.path, *model) : *model;
 }
 
