@@ -130,6 +130,8 @@ int work(const std::string& database, const std::string& effects) {
   auto outcome = await(resume_run("last", options, open));
   if (!outcome && outcome.error().code() == Code::kNotFound)
     outcome = await(run_agent(file, "twelve steps", options, open));
+  // Killed after its end, before it could say so: there is nothing left to resume.
+  if (!outcome && outcome.error().message().find("has ended (done)") != std::string::npos) return 0;
   if (!outcome) {
     fmt::print(stderr, "  {}\n", outcome.error().text());
     return 3;
