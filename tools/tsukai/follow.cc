@@ -7,6 +7,7 @@
 
 #include "tools/tsukai/approval_prompt.h"
 #include "tools/tsukai/interrupt.h"
+#include "tools/tsukai/mcp_login.h"
 #include "tools/tsukai/model_path.h"
 #include "tools/tsukai/waiting.h"
 
@@ -56,6 +57,7 @@ int follow(Output& output, const FollowArguments& arguments, const BeginRun& beg
   options.user = arguments.user;
   options.threads = arguments.threads;
   options.on_event = [&view](const agent::Event& event) { view.show(event); };
+  options.connect = connect_with_logins(LoginOptions{});
   if (person_is_at_hand(output)) options.decide = ask_at_terminal(output);
 
   output.busy("starting");
