@@ -256,10 +256,11 @@ void read_model(MappingReader& top, AgentFile& file) {
     top.mistake(top.get("model")->place, "\"model\" is empty");
     return;
   }
-  // Names (`bundled`, `smollm2`, `deepseek:deepseek-chat`) stay as written; what they mean is for whoever opens the
-  // model.
+  // Names (`bundled`, `smollm2`, `deepseek:deepseek-chat`) stay as written; what they mean is for whoever
+  // opens the model.
   if (names_remote_model(*model)) {
-    if (auto spec = parse_remote_spec(*model); !spec) top.mistake(top.get("model")->place, spec.error().text());
+    if (auto spec = parse_remote_spec(*model); !spec)
+      top.mistake(top.get("model")->place, spec.error().text());
     file.model = *model;
     return;
   }

@@ -181,8 +181,8 @@ Next next_step(const Situation& s) {
   };
   if (trailing(s.turns, all_invalid) >= kInvalidTurnsMax) {
     return Stop{false,
-                fmt::format("the model made no valid call in {} turns running; the last: {}", kInvalidTurnsMax,
-                            shortened(turn.calls.back().result, 300)),
+                fmt::format("the model made no valid call in {} turns running; the last: {}",
+                            kInvalidTurnsMax, shortened(turn.calls.back().result, 300)),
                 turn.text};
   }
   if (auto call = looping_call(s.turns); !call.empty()) {
