@@ -53,7 +53,8 @@ TEST_SUITE("base/sse") {
   }
 
   TEST_CASE("an id with a NUL inside is ignored") {
-    CHECK(parsed(std::string_view("id: 3\nid: a\0b\ndata: x\n\n", 25)) == "message/3:x");
+    using std::string_view_literals::operator""sv;
+    CHECK(parsed("id: 3\nid: a\0b\ndata: x\n\n"sv) == "message/3:x");
   }
 
   TEST_CASE("lines end with LF, CR or CRLF, and bytes come in any pieces") {

@@ -104,6 +104,7 @@ Task<void> with_odd(OddServer& odd, Body body) {
                                              [&](HttpExchange& exchange) { return serve(odd, exchange); }));
   auto outcome = co_await body(odd);
   co_await odd.http->close();
+  odd.http.reset();  // Not after its event loop.
   co_return outcome;
 }
 
