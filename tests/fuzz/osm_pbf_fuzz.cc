@@ -3,27 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "tools/maps/osm_reader.h"
+#include "osm_checking.h"
 
 using namespace tsukai;
 using namespace tsukai::maps;
-
-namespace {
-
-class Checking final : public OsmHandler {
- public:
-  Result<void> node(std::int64_t, Point at, const OsmTags& tags) override {
-    TSUKAI_CHECK(at.lng >= -180 && at.lng <= 180 && at.lat >= -90 && at.lat <= 90, "a point off the globe");
-    TSUKAI_CHECK(tags.size() <= kTagsMax, "more tags than allowed");
-    return {};
-  }
-  Result<void> way(std::int64_t, const std::vector<std::int64_t>& nodes, const OsmTags& tags) override {
-    TSUKAI_CHECK(nodes.size() <= kWayNodesMax && tags.size() <= kTagsMax, "more than allowed");
-    return {};
-  }
-};
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Checking handler;
