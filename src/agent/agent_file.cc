@@ -19,7 +19,7 @@
 namespace tsukai::agent {
 namespace {
 
-constexpr std::size_t kServersMax = 64;
+constexpr std::size_t kServersPerFileMax = 64;
 constexpr std::size_t kNameLettersMax = 64;
 constexpr std::int64_t kStepsMax = 10'000;
 constexpr std::int64_t kTokensMax = 1'000'000'000;
@@ -92,8 +92,8 @@ void read_servers(MappingReader& top, AgentFile& file) {
   const YamlNode* node = top.get("servers");
   if (node == nullptr) return;
   MappingReader servers(*node, "servers", top.mistakes());
-  if (node->members.size() > kServersMax) {
-    servers.mistake(node->place, fmt::format("at most {} servers", kServersMax));
+  if (node->members.size() > kServersPerFileMax) {
+    servers.mistake(node->place, fmt::format("at most {} servers", kServersPerFileMax));
     return;
   }
   for (const auto& [key, value] : node->members) read_server(servers, key, value, file);

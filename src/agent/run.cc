@@ -19,10 +19,6 @@ constexpr std::int64_t kSignalsEveryMs = 1'000;
 
 }  // namespace
 
-asio::awaitable<bool> was_cancelled() {
-  co_return (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none;
-}
-
 Task<void> Run::begin() {
   began_ms_ = parts_.clock.steady_ms();
   if (parts_.file.output_schema) {

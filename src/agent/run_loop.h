@@ -150,7 +150,4 @@ class Run {
   bool landed_any_ = false;
 };
 
-// Whether the coroutine that asks was cancelled.
-asio::awaitable<bool> was_cancelled();
-
 }  // namespace tsukai::agent

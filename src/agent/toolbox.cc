@@ -15,10 +15,6 @@ namespace {
 
 constexpr std::string_view kKeyArgument = "idempotency_key";
 
-asio::awaitable<bool> was_cancelled() {
-  co_return (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none;
-}
-
 bool globs_match(const std::vector<std::string>& globs, const std::string& qualified) {
   return globs.empty() || std::any_of(globs.begin(), globs.end(),
                                       [&](const auto& glob) { return glob_matches(glob, qualified); });

@@ -14,7 +14,7 @@ namespace {
 
 constexpr char kMagic[8] = {'T', 'S', 'U', 'K', 'A', 'I', 'K', 'V'};
 constexpr std::uint32_t kVersion = 1;
-constexpr std::uint64_t kTokensMax = 1 << 24;
+constexpr std::uint64_t kSavedTokensMax = 1 << 24;
 constexpr std::size_t kHashLetters = 64;
 
 template <typename T>
@@ -27,9 +27,9 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 }
 
 // Reads forward through the mapped file; nothing is trusted before its checksum was compared.
-class Reader {
+class SavedReader {
  public:
-  Reader(std::span<const std::byte> bytes, const std::string& path) : bytes_(bytes), path_(path) {}
+  SavedReader(std::span<const std::byte> bytes, const std::string& path) : bytes_(bytes), path_(path) {}
   Result<std::span<const std::byte>> take(std::size_t length) {
     if (length > bytes_.size() - at_) return corrupt("ends too early");
     at_ += length;
@@ -100,7 +100,7 @@ Result<std::size_t> save_session(Backend& backend, KvCache& cache, std::span<con
 Result<std::size_t> load_session(Backend& backend, KvCache& cache, std::size_t vocabulary,
                                  const std::string& identity, const std::string& path) {
   TSUKAI_TRY(const auto mapping, MappedFile::open(path));
-  Reader reader(mapping->bytes(), path);
+  SavedReader reader(mapping->bytes(), path);
   TSUKAI_TRY(const auto magic, reader.take(sizeof(kMagic)));
   if (text_of(magic) != std::string_view(kMagic, sizeof(kMagic)))
     return reader.corrupt("is no KV file of tsukai");
@@ -115,7 +115,7 @@ Result<std::size_t> load_session(Backend& backend, KvCache& cache, std::size_t v
     return fail(Code::kUnsupported, path + ": was saved with another model, other kernels or another KV type",
                 "delete the file; what it holds will be computed again");
   }
-  if (count == 0 || count > kTokensMax) return reader.corrupt("claims " + std::to_string(count) + " tokens");
+  if (count == 0 || count > kSavedTokensMax) return reader.corrupt("claims " + std::to_string(count) + " tokens");
   TSUKAI_TRY(const auto token_bytes, reader.take(count * sizeof(TokenId)));
   TSUKAI_TRY_VOID(reader.check(reader.so_far(), "the header"));
   std::vector<TokenId> tokens(count);

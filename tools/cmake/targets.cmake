@@ -8,6 +8,22 @@ target_precompile_headers(tsukai_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/src/b
 target_link_libraries(tsukai_precompiled PRIVATE fmt::fmt tsukai_boost tsukai_json tsukai_expected)
 target_include_directories(tsukai_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/src)
 
+# With TSUKAI_UNITY, the sources of a target are compiled several in one: what they share (JSON, coroutines) is instantiated
+# once a unit, not once a file, which makes a build from nothing three times as quick and an edit slower. So names in
+# unnamed namespaces are unique within a folder; the few files that share some on purpose stay alone (`ALONE`, a regex).
+function(tsukai_unity TARGET FILES_A_UNIT ALONE)
+  if(NOT TSUKAI_UNITY)
+    return()
+  endif()
+  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${FILES_A_UNIT})
+  get_target_property(SOURCES ${TARGET} SOURCES)
+  foreach(SOURCE ${SOURCES})
+    if(ALONE AND SOURCE MATCHES "${ALONE}")
+      set_source_files_properties(${SOURCE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
+endfunction()
+
 # tsukai_library(NAME [DEPENDS folders...] [PUBLIC_PACKAGES ...] [PRIVATE_PACKAGES ...])
 # One static library per folder of src/. The folders named after DEPENDS are the only ones it may include.
 function(tsukai_library NAME)
@@ -22,6 +38,8 @@ function(tsukai_library NAME)
   target_link_libraries(tsukai_${NAME} PUBLIC ${ARG_PUBLIC_PACKAGES} PRIVATE ${ARG_PRIVATE_PACKAGES})
   target_compile_definitions(tsukai_${NAME} PRIVATE TSUKAI_VERSION="${PROJECT_VERSION}")
   target_precompile_headers(tsukai_${NAME} REUSE_FROM tsukai_precompiled)
+  # Links are one class a transport under the same names, and so are kernels for each kind of processor.
+  tsukai_unity(tsukai_${NAME} 10 "_link\\.cc$|/kernels_")
 endfunction()
 
 # tsukai_program(NAME FOLDER dir [DEPENDS folders...] [PACKAGES ...])
@@ -41,6 +59,7 @@ function(tsukai_program NAME)
   add_executable(${NAME} ${MAIN})
   target_link_libraries(${NAME} PRIVATE ${NAME}_parts)
   target_precompile_headers(${NAME}_parts REUSE_FROM tsukai_precompiled)
+  tsukai_unity(${NAME}_parts 10 "")
 endfunction()
 
 # What every test program is made of: doctest's own code and main(). Only once BUILD_TESTING is on.

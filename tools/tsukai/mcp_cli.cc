@@ -13,7 +13,7 @@ constexpr const char* kServerAbout =
     "A name in .mcp.json, --config or --agent, or a URL; or none, and a command line behind --";
 constexpr int kWordsMax = 256;
 
-constexpr const char* kExitCodes = R"(Exit codes say whose fault it was:
+constexpr const char* kMcpExitCodes = R"(Exit codes say whose fault it was:
   0    done
   1    the tool's: it answered with an error
   2    yours: an argument, a flag, a file, a name that the server does not have
@@ -164,7 +164,7 @@ void add_serve(CLI::App* mcp, ParsedCommand& line) {
 void add_mcp(CLI::App& app, ParsedCommand& line) {
   CLI::App* mcp =
       add_command(&app, "mcp", "Any MCP server, from the command line", "tsukai mcp tools -- tsukai-maps");
-  mcp->footer(kExitCodes);
+  mcp->footer(kMcpExitCodes);
   mcp->require_subcommand(1);
   auto given = std::make_shared<McpWords>();
   CLI::App* list = add_command(mcp, "list", "The servers of a file, and how they are",

@@ -34,9 +34,9 @@ enum Phase : int { kStart, kMinus, kZero, kWhole, kPoint, kFraction };
 // the whole part, value modulo the multiple.
 using Place = std::tuple<int, bool, int, int, int, int, std::uint32_t>;
 
-class Builder {
+class NumberBuilder {
  public:
-  Builder(const NumberBounds& bounds, std::uint32_t modulus, std::size_t scale)
+  NumberBuilder(const NumberBounds& bounds, std::uint32_t modulus, std::size_t scale)
       : bounds_(bounds), modulus_(modulus), scale_(scale) {
     const auto low = bounds.low, high = bounds.high;
     // Not below zero.
@@ -286,7 +286,7 @@ Result<std::shared_ptr<const Dfa>> compile_number(const NumberBounds& given) {
         compile_regex("-?(?:0|[1-9][0-9]{0,14})(?:\\.[0-9]{1,15})?(?:[eE][+-]?[0-9]{1,2})?", {});
     return number;
   }
-  return Dfa::finish(Builder(bounds, static_cast<std::uint32_t>(modulus), scale).build());
+  return Dfa::finish(NumberBuilder(bounds, static_cast<std::uint32_t>(modulus), scale).build());
 }
 
 }  // namespace tsukai::infer::grammar
