@@ -164,21 +164,13 @@ function(tsukai_crash_drivers)
   endforeach()
 endfunction()
 
-# Every tests/fuzz/*_fuzz.cc is a libFuzzer program; its seeds lie in tests/fuzz/corpus/STEM.
-function(tsukai_fuzzers)
-  file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cc)
-  foreach(SOURCE ${SOURCES})
-    get_filename_component(STEM ${SOURCE} NAME_WE)
-    add_executable(${STEM} ${SOURCE})
-    target_link_libraries(${STEM} PRIVATE tsukai_agent)
-    # Those of a parser of tools/maps are named osm_*.
-    if(STEM MATCHES "^osm_")
-      target_link_libraries(${STEM} PRIVATE tsukai-maps_parts)
-    endif()
-    target_link_options(${STEM} PRIVATE -fsanitize=fuzzer)
-    if(STEM MATCHES "^html_")
-      target_link_libraries(${STEM} PRIVATE tsukai-search_parts)
-    endif()
+# tsukai_fuzzers(LIBRARY names...)
+# Each tests/fuzz/NAME_fuzz.cc is a libFuzzer program over a parser of LIBRARY; its seeds lie in tests/fuzz/corpus/NAME_fuzz.
+function(tsukai_fuzzers LIBRARY)
+  foreach(NAME ${ARGN})
+    add_executable(${NAME}_fuzz ${PROJECT_SOURCE_DIR}/tests/fuzz/${NAME}_fuzz.cc)
+    target_link_libraries(${NAME}_fuzz PRIVATE ${LIBRARY})
+    target_link_options(${NAME}_fuzz PRIVATE -fsanitize=fuzzer)
   endforeach()
 endfunction()
 
