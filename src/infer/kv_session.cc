@@ -1,5 +1,6 @@
 #include "infer/kv_session.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -16,6 +17,7 @@ constexpr char kMagic[8] = {'T', 'S', 'U', 'K', 'A', 'I', 'K', 'V'};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::uint64_t kTokensMax = 1 << 24;
 constexpr std::size_t kHashLetters = 64;
+constexpr std::size_t kGroupPages = 16;
 
 template <typename T>
 void put(std::string& out, T value) {
@@ -81,12 +83,22 @@ Result<std::size_t> save_session(Backend& backend, KvCache& cache, std::span<con
   const std::string draft = path + ".part";  // renamed when whole: a file of this name is never half-written
   std::ofstream file(draft, std::ios::binary | std::ios::trunc);
   file.write(header.data(), static_cast<std::streamsize>(header.size()));
-  std::vector<std::byte> page(backend.page_bytes());
-  for (const std::int32_t index : sequence->pages()) {
-    backend.download_page(index, page);
-    const std::string digest = sha256_hex(text_of(page));
-    file.write(reinterpret_cast<const char*>(page.data()), static_cast<std::streamsize>(page.size()));
-    file.write(digest.data(), static_cast<std::streamsize>(digest.size()));
+  // Copied from the backend in groups, each waited for once.
+  std::vector<std::byte> group(kGroupPages * backend.page_bytes());
+  const std::vector<std::int32_t>& pages = sequence->pages();
+  for (std::size_t first = 0; first < pages.size(); first += kGroupPages) {
+    const std::size_t count = std::min(kGroupPages, pages.size() - first);
+    const auto page = [&](std::size_t i) {
+      return std::span(group).subspan(i * backend.page_bytes(), backend.page_bytes());
+    };
+    for (std::size_t i = 0; i < count; ++i) backend.download_page(pages[first + i], page(i));
+    backend.fence({})->wait();
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string_view bytes = text_of(page(i));
+      const std::string digest = sha256_hex(bytes);
+      file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+      file.write(digest.data(), static_cast<std::streamsize>(digest.size()));
+    }
   }
   file.close();
   if (!file || std::rename(draft.c_str(), path.c_str()) != 0) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "infer/backend.h"
+#include "infer/cpu/sampling.h"
 #include "infer/format/model_file.h"
 
 namespace tsukai::infer::cpu {
@@ -43,6 +44,7 @@ struct Kernels {
   void (*attention)(const AttentionTile& tile);
   // gate[i] = silu(gate[i]) * up[i]
   void (*silu_multiply)(float* gate, const float* up, std::size_t width);
+  std::int32_t (*sample)(const SampleTask& task, SampleScratch& scratch);
 };
 
 const Kernels& reference_kernels();

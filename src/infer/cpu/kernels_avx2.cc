@@ -399,7 +399,7 @@ void attention(const AttentionTile& tile) {
 }  // namespace
 
 const Kernels& avx2_kernels() {
-  static const Kernels kernels{"avx2", dequantise, dot, attention, silu_multiply};
+  static const Kernels kernels{"avx2", dequantise, dot, attention, silu_multiply, sample_avx2};
   return kernels;
 }
 

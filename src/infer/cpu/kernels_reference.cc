@@ -92,7 +92,7 @@ void silu_multiply(float* gate, const float* up, std::size_t width) {
 }  // namespace
 
 const Kernels& reference_kernels() {
-  static const Kernels kernels{"reference", dequantise_row, dot, attention, silu_multiply};
+  static const Kernels kernels{"reference", dequantise_row, dot, attention, silu_multiply, sample_reference};
   return kernels;
 }
 
