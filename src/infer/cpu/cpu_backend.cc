@@ -192,11 +192,14 @@ class CpuBackend : public Backend {
       for (std::size_t p = begin; p < std::min(panels, begin + per_task); ++p) {
         const std::size_t first = p * panel_rows;
         const int count = static_cast<int>(std::min(panel_rows, outputs - first));
-        for (int i = 0; i < count; ++i) {
-          kernels_.dequantise(matrix.type(), matrix.row(first + static_cast<std::size_t>(i)), columns,
-                              panel + i * columns);
+        if (rows != 1 || !kernels_.dot_packed(matrix.type(), matrix.row(first), matrix.row_bytes(), count,
+                                              from, columns, products)) {
+          for (int i = 0; i < count; ++i) {
+            kernels_.dequantise(matrix.type(), matrix.row(first + static_cast<std::size_t>(i)), columns,
+                                panel + i * columns);
+          }
+          kernels_.dot(panel, count, from, rows, columns, products, panel_rows);
         }
-        kernels_.dot(panel, count, from, rows, columns, products, panel_rows);
         for (int r = 0; r < rows; ++r) {
           float* target = to + static_cast<std::size_t>(r) * outputs + first;
           const float* source = products + static_cast<std::size_t>(r) * panel_rows;
