@@ -44,6 +44,8 @@ struct Generation {
   int priority = 0;  // Among those that wait for a place, larger first; equal ones in order of arrival.
   // Every token as it is appended, on the engine thread; must be quick. May be empty.
   std::function<void(TokenId token, bool forced)> on_token;
+  // Asked after each on_token, on the engine thread: true ends the generation. May be empty.
+  std::function<bool()> stops;
 };
 
 // How probable the model holds a token to be among those that the constraint allows, before penalties, biases

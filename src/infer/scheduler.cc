@@ -302,19 +302,23 @@ void Scheduler::build_batch() {
   logit_rows_.clear();
   hidden_rows_.clear();
   bool any_decodes = false;
+  auto others = static_cast<int>(live_.size());  // that may want a row too
   for (const auto& live : live_) {
     live->rows = 0;
     live->output_row = -1;
     live->draft.clear();
-    if (live->decodes()) {
-      any_decodes = true;
-      add_rows(*live, 1);
-    }
+    --others;
+    if (!live->prefilled) continue;
+    // One token, or a run that was forced: it does not queue behind another's prompt.
+    any_decodes = true;
+    const int missing = static_cast<int>(live->tokens.size() - live->computed);
+    const int room = limits_.rows_max - static_cast<int>(batch_.tokens.size()) - others;
+    add_rows(*live, std::max(1, std::min({missing, room, limits_.chunk_rows})));
   }
   for (const auto& live : live_) {
     const int room = limits_.rows_max - static_cast<int>(batch_.tokens.size());
     const int missing = static_cast<int>(live->tokens.size() - live->computed);
-    if (live->rows > 0 || room <= 0) continue;
+    if (live->prefilled || room <= 0) continue;
     const int rows = std::min({missing, room, any_decodes ? limits_.chunk_rows : limits_.rows_max});
     add_rows(*live, rows);
     if (any_decodes) break;  // one chunk a step, so that those that decode wait for no more than that
@@ -478,7 +482,8 @@ bool Scheduler::append(Live& live, TokenId token, bool forced) {
   if (generation.constraint) generation.constraint->accept(token);
   if (generation.on_token) generation.on_token(token, forced);
   const bool ends = std::ranges::find(generation.ends, token) != generation.ends.end() ||
-                    (generation.constraint && generation.constraint->finished());
+                    (generation.constraint && generation.constraint->finished()) ||
+                    (generation.stops && generation.stops());
   if (ends || live.output.tokens.size() >= generation.tokens_max) {
     live.output.length = !ends;
     live.complete = true;

@@ -60,6 +60,20 @@ TEST_SUITE("infer/sampler") {
     CHECK(seen.size() == 16);
   }
 
+  TEST_CASE("a seed draws today what it drew when its run was recorded") {
+    const std::vector<TokenId> cut{33, 5, 36, 41, 39, 3, 1, 32, 28, 20, 3, 34, 30, 7, 44, 12};
+    const std::vector<TokenId> plain{46, 3, 36, 45, 26, 44, 1, 37, 15, 35, 1, 36, 15, 37, 23, 10};
+    for (std::size_t position = 0; position < 16; ++position) {
+      Choice choice{.sampling = {.temperature = 0.7f, .top_p = 0.9f, .min_p = 0.02f, .seed = 42},
+                    .position = position};
+      for (std::size_t i = 0; i < 50; ++i)
+        choice.logits.push_back(0.5f * static_cast<float>((i * 7 + position * 3) % 13));
+      CHECK(token(choice) == cut[position]);
+      choice.sampling = {.temperature = 1, .seed = 42};
+      CHECK(token(choice) == plain[position]);
+    }
+  }
+
   TEST_CASE("draws follow the softmax") {
     const int draws = 20'000;
     const auto seen = drawn({.logits = {0, 2}, .sampling = {.temperature = 2, .seed = 3}}, draws);

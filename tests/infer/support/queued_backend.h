@@ -35,6 +35,11 @@ class QueuedBackend : public Backend {
     wake_.notify_all();
   }
   std::size_t fences() const { return fences_.load(); }
+  // The rows of each sequence, for every batch so far.
+  std::vector<std::vector<int>> batches() const {
+    const std::lock_guard lock(mutex_);
+    return batches_;
+  }
 
   std::string kernels() const override { return inner_->kernels(); }
   Result<std::unique_ptr<Buffer>> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
@@ -70,6 +75,11 @@ class QueuedBackend : public Backend {
     queue([this, page, from = std::vector(from.begin(), from.end())] { inner_->upload_page(page, from); });
   }
   void begin(const Batch& batch) override {
+    {
+      const std::lock_guard lock(mutex_);
+      std::vector<int>& rows = batches_.emplace_back();
+      for (const BatchSequence& sequence : batch.sequences) rows.push_back(sequence.rows);
+    }
     queue([this, &batch] { inner_->begin(batch); });
   }
   void embed(const Matrix& table, Buffer& out) override {
@@ -154,9 +164,10 @@ class QueuedBackend : public Backend {
   }
 
   std::unique_ptr<Backend> inner_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> operations_;
+  std::vector<std::vector<int>> batches_;
   bool closing_ = false, held_ = false;
   std::atomic<std::size_t> fences_{0};
   std::thread thread_;
