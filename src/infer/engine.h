@@ -48,13 +48,6 @@ struct Generation {
   std::function<bool()> stops;
 };
 
-// How probable the model holds a token to be among those that the constraint allows, before penalties, biases
-// and temperature: natural logarithms. A forced token is certain: 0, and nothing stands beside it.
-struct TokenProbability {
-  double logprob = 0;
-  std::vector<std::pair<TokenId, double>> alternatives;  // Most probable first; may hold the token itself.
-};
-
 struct EngineOutput {
   std::vector<TokenId> tokens;                  // The ending token included.
   std::vector<TokenProbability> probabilities;  // Of each token, when asked for; else empty.

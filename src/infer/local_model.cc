@@ -12,6 +12,7 @@
 #include "infer/chat/turn.h"
 #include "infer/engine.h"
 #include "infer/format/model_file.h"
+#include "infer/stop_strings.h"
 
 namespace tsukai::infer {
 namespace {
@@ -28,9 +29,10 @@ class TextStream : public std::enable_shared_from_this<TextStream> {
   TextStream(OnText on_text, asio::any_io_executor executor)
       : on_text_(std::move(on_text)), executor_(std::move(executor)) {}
 
-  // On the engine thread.
-  void push(std::string_view bytes) {
-    pending_ += bytes;
+  // On the engine thread. `stops` hold back what may belong to one of them.
+  void push(std::string_view bytes, StopStrings& stops) {
+    stops.add(bytes);
+    pending_ += stops.take_certain();
     const std::size_t whole = pending_.size() - incomplete_utf8_tail(pending_);
     if (whole == 0) return;
     asio::post(executor_, [self = shared_from_this(), text = repaired_utf8(pending_.substr(0, whole))] {
@@ -38,8 +40,12 @@ class TextStream : public std::enable_shared_from_this<TextStream> {
     });
     pending_.erase(0, whole);
   }
-  // On the caller's executor; what arrives later is dropped.
-  void close() { on_text_ = nullptr; }
+  // On the caller's executor, when the generation has ended; what arrives later is dropped.
+  void close(StopStrings& stops) {
+    pending_ += stops.take_rest();
+    if (on_text_ && !pending_.empty()) on_text_(repaired_utf8(pending_));
+    on_text_ = nullptr;
+  }
 
  private:
   OnText on_text_;
@@ -92,6 +98,8 @@ class FileModel : public LocalModel {
 
   Task<ChatReply> generate(ChatRequest request, Prompt prompt, OnText on_text) override {
     TSUKAI_CO_TRY(TurnRules rules, rules_of(request, prompt));
+    TSUKAI_CO_TRY(auto watched, StopStrings::make(request.stop));
+    auto stops = std::make_shared<StopStrings>(std::move(watched));
     auto trace = std::make_shared<TurnTrace>();
     auto stream = std::make_shared<TextStream>(std::move(on_text), co_await asio::this_coro::executor);
     Generation generation;
@@ -101,15 +109,16 @@ class FileModel : public LocalModel {
     generation.constraint =
         make_turn_constraint(tokenizer_, format_, turns_, masks_, std::move(rules), trace);
     generation.ends = turns_->ends();
-    generation.on_token = [stream, trace, tokenizer = tokenizer_](TokenId token, bool) {
+    generation.on_token = [stream, trace, stops, tokenizer = tokenizer_](TokenId token, bool) {
       // Calls are told as events of their own; a terminal need not see their JSON twice.
-      if (trace->call_begin_bytes == std::string::npos) stream->push(tokenizer->bytes(token));
+      if (trace->call_begin_bytes == std::string::npos) stream->push(tokenizer->bytes(token), *stops);
     };
+    generation.stops = [stops] { return stops->found(); };
     const std::size_t prompt_tokens = generation.prompt.size();
     auto output = co_await engine_->generate(std::move(generation));
-    stream->close();
+    stream->close(*stops);
     if (!output) co_return fail(std::move(output).error());
-    co_return reply_of(*std::move(output), request, *trace, prompt_tokens);
+    co_return reply_of(*std::move(output), request, *trace, prompt_tokens, stops->cut_bytes());
   }
 
   std::vector<std::string> unsupported_keywords(const ToolDefinition& tool) const override {
@@ -123,8 +132,12 @@ class FileModel : public LocalModel {
 
   Task<Generated> complete(std::vector<TokenId> prompt, GenerateOptions options, OnText on_text) override {
     auto stream = std::make_shared<TextStream>(std::move(on_text), co_await asio::this_coro::executor);
+    TSUKAI_CO_TRY(auto watched, StopStrings::make(options.stop));
+    auto stops = std::make_shared<StopStrings>(std::move(watched));
     Generation generation;
     generation.prompt = std::move(prompt);
+    generation.logit_bias = std::move(options.logit_bias);
+    generation.logprobs = options.logprobs;
     generation.tokens_max = options.tokens_max;
     generation.sampling = options.sampling;
     generation.ends = turns_->ends();
@@ -132,15 +145,19 @@ class FileModel : public LocalModel {
       TSUKAI_CO_TRY(auto grammar, Grammar::from_schema(**options.schema));
       generation.constraint = make_grammar_constraint(tokenizer_, masks_, std::move(grammar), turns_->ends());
     }
-    generation.on_token = [stream, tokenizer = tokenizer_](TokenId token, bool) {
-      stream->push(tokenizer->bytes(token));
+    generation.on_token = [stream, stops, tokenizer = tokenizer_](TokenId token, bool) {
+      stream->push(tokenizer->bytes(token), *stops);
     };
+    generation.stops = [stops] { return stops->found(); };
     auto output = co_await engine_->generate(std::move(generation));
-    stream->close();
+    stream->close(*stops);
     if (!output) co_return fail(std::move(output).error());
     Generated generated;
     generated.tokens = std::move(output->tokens);
     generated.text = tokenizer_->decode(generated.tokens);
+    generated.text.resize(generated.text.size() - stops->cut_bytes());
+    generated.probabilities = std::move(output->probabilities);
+    generated.length = output->length;
     generated.usage = output->usage;
     co_return generated;
   }
@@ -180,7 +197,7 @@ class FileModel : public LocalModel {
   }
 
   Result<ChatReply> reply_of(EngineOutput output, const ChatRequest& request, const TurnTrace& trace,
-                             std::size_t prompt_tokens) const {
+                             std::size_t prompt_tokens, std::size_t cut_bytes) const {
     ChatReply reply;
     reply.usage = output.usage;
     reply.text = tokenizer_->decode(output.tokens, true);
@@ -194,6 +211,8 @@ class FileModel : public LocalModel {
     // A call that was cut short is no call: what stood before it is all that is told.
     if (output.length && trace.call_begin_bytes != std::string::npos)
       told.resize(std::min(told.size(), trace.call_begin_bytes));
+    // What a stop string ended is kept as it was said, for the transcript, and told without it.
+    told.resize(told.size() - std::min(told.size(), cut_bytes));
     auto parsed = format_->parse(
         told, request.tool_choice == ToolChoice::kNone ? std::vector<ToolDefinition>{} : request.tools);
     if (!parsed) return fail(std::move(parsed).error().in("the model's turn"));

@@ -267,6 +267,25 @@ TEST_SUITE("tools/tsukai/model") {
     CHECK(cut["text"] == "Old");
     CHECK(cut["finish"] == "length");
     CHECK(cut["usage"]["generated_tokens"] == 3);
+    CHECK(tsukai(home, {"model", "generate", "chain.gguf", "--plain", "the g", "--stop", "e", "--stop", "x"})
+              .out == "at\n");
+    CHECK(tsukai(home, {"model", "generate", "chain.gguf", "hello", "--stop", "gate"}).out == "Old \n");
+    const Json told = json_of(tsukai(home, {"model", "generate", "chain.gguf", "--plain", "the g", "--tokens",
+                                            "2", "--logprobs", "3", "--json"})
+                                  .out);
+    REQUIRE(told["tokens"].size() == 2);
+    CHECK(told["tokens"][0]["text"] == "a");
+    CHECK(told["tokens"][0]["top"].size() == 3);
+    CHECK(told["tokens"][0]["top"][0]["id"] == told["tokens"][0]["id"]);
+    CHECK(told["tokens"][0]["logprob"].get<double>() < 0);
+    const std::string bias = std::to_string(told["tokens"][0]["id"].get<int>()) + "=-1000";
+    const Json without =
+        json_of(tsukai(home, {"model", "generate", "chain.gguf", "--plain", "the g", "--tokens", "1",
+                              "--logit-bias", bias, "--logprobs", "0", "--json"})
+                    .out);
+    CHECK(without["tokens"][0]["id"] == told["tokens"][0]["top"][1]["id"]);
+    CHECK(without["tokens"][0]["logprob"] == told["tokens"][0]["top"][1]["logprob"]);
+    CHECK(tsukai(home, {"model", "generate", "chain.gguf", "--plain", "x", "--logit-bias", "12"}).exit == 2);
     home.write("schema.json",
                R"({"type": "object", "properties": {"n": {"type": "string"}}, "required": ["n"]})");
     const Finished json =
