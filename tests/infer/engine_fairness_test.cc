@@ -113,6 +113,7 @@ TEST_SUITE("infer/engine fairness") {
       std::this_thread::yield();
     }
     stop.emit(asio::cancellation_type::terminal);
+    context.poll();  // the signal reaches the engine while the backend is held
     shop.backend->hold(false);
     context.run();
     CHECK(given_up->error().code() == Code::kCancelled);
@@ -143,6 +144,7 @@ TEST_SUITE("infer/engine fairness") {
     start(context, *shop.engine, generation(some_tokens(30, 3), 20), behind);
     context.poll();
     stop.emit(asio::cancellation_type::terminal);
+    context.poll();  // the signal reaches the engine while the backend is held
     shop.backend->hold(false);
     context.run();
     CHECK(given_up->error().code() == Code::kCancelled);
