@@ -280,7 +280,11 @@ void dot_blocks(const std::uint8_t* weights, std::size_t row_bytes, const float*
                 float* out) {
   __m256 sums[R];
   for (int r = 0; r < R; ++r) sums[r] = _mm256_setzero_ps();
+  // The rows lie one behind another: what is read two groups of rows later is asked for now.
+  const std::uint8_t* later = weights + 2 * R * row_bytes;
   for (std::size_t b = 0; b < blocks; ++b, weights += Type::kBytes) {
+    for (int i = 0; i < R * Type::kBytes; i += 64) _mm_prefetch(later + i, _MM_HINT_T0);
+    later += R * Type::kBytes;
     typename Type::Head head[R];
     for (int r = 0; r < R; ++r) head[r] = Type::head(weights + static_cast<std::size_t>(r) * row_bytes);
     for (int part = 0; part < Type::kParts; ++part, x += Type::kWeights / Type::kParts) {
