@@ -8,6 +8,7 @@
 
 #include "infer/tokenizer/bpe_tables.h"
 #include "infer/tokenizer/vocabulary_tokenizer.h"
+#include "infer/tokenizer/word_memory.h"
 
 namespace tsukai::infer {
 
@@ -25,12 +26,11 @@ class SentencePieceTokenizer final : public VocabularyTokenizer {
   SentencePieceTokenizer(const VocabularyData& data, const std::vector<std::string>& spellings);
 
   TokenId find(std::string_view piece) const;
+  void add_merges();
   void encode_word(std::string_view word, std::vector<TokenId>& out) const;
   void merge_short(std::string_view word, std::vector<TokenId>& out) const;
   void merge_long(std::string_view word, std::vector<TokenId>& out) const;
   void spell_out(std::string_view piece, std::vector<TokenId>& out) const;
-
-  static constexpr std::size_t kScanPartsMax = 48;
 
   SpellingTable spellings_;
   std::vector<float> scores_;
@@ -38,6 +38,12 @@ class SentencePieceTokenizer final : public VocabularyTokenizer {
   TokenId unknown_;
   bool add_space_prefix_;
   bool words_apart_;
+  // Every character of every token is a token, so what merges is a pair of tokens: merges_ has all such
+  // pairs, ranked by the score of what they give. Else texts are looked up instead.
+  bool pairs_known_ = true;
+  MergeTable merges_;
+  std::array<TokenId, 128> ascii_tokens_;  // Of single characters.
+  mutable WordMemories memories_;
   // Does merging the bytes of token i give token i? Found out when first asked; every thread finds the same.
   enum class Reach : std::uint8_t { kNotAsked, kReached, kNotReached };
   mutable std::unique_ptr<std::atomic<Reach>[]> reach_;
