@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 
@@ -28,15 +29,21 @@ class TextStream : public std::enable_shared_from_this<TextStream> {
   TextStream(OnText on_text, asio::any_io_executor executor)
       : on_text_(std::move(on_text)), executor_(std::move(executor)) {}
 
-  // On the engine thread.
-  void push(std::string_view bytes) {
+  // On the engine thread. The last `undecided` bytes are kept back.
+  void push(std::string_view bytes, std::size_t undecided = 0) {
     pending_ += bytes;
-    const std::size_t whole = pending_.size() - incomplete_utf8_tail(pending_);
-    if (whole == 0) return;
+    const std::size_t kept = std::max(undecided, incomplete_utf8_tail(pending_));
+    if (kept >= pending_.size()) return;
+    const std::size_t whole = pending_.size() - kept;
     asio::post(executor_, [self = shared_from_this(), text = repaired_utf8(pending_.substr(0, whole))] {
       if (self->on_text_) self->on_text_(text);
     });
     pending_.erase(0, whole);
+  }
+  // On the caller's executor, when no more is pushed: what was kept back is text after all.
+  void flush() {
+    if (on_text_ && !pending_.empty()) on_text_(repaired_utf8(pending_));
+    pending_.clear();
   }
   // On the caller's executor; what arrives later is dropped.
   void close() { on_text_ = nullptr; }
@@ -103,10 +110,12 @@ class FileModel : public LocalModel {
     generation.ends = turns_->ends();
     generation.on_token = [stream, trace, tokenizer = tokenizer_](TokenId token, bool) {
       // Calls are told as events of their own; a terminal need not see their JSON twice.
-      if (trace->call_begin_bytes == std::string::npos) stream->push(tokenizer->bytes(token));
+      if (trace->call_begin_bytes == std::string::npos)
+        stream->push(tokenizer->bytes(token), trace->undecided_bytes);
     };
     const std::size_t prompt_tokens = generation.prompt.size();
     auto output = co_await engine_->generate(std::move(generation));
+    if (output && trace->call_begin_bytes == std::string::npos) stream->flush();
     stream->close();
     if (!output) co_return fail(std::move(output).error());
     co_return reply_of(*std::move(output), request, *trace, prompt_tokens);

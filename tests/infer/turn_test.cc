@@ -119,6 +119,41 @@ TEST_SUITE("infer/turn") {
     CHECK(world.trace->call_begin_bytes == std::string("Let me look. ").size());
   }
 
+  TEST_CASE("what may become a call is not shown as text, and is shown when it becomes none") {
+    World world;
+    const auto shown = [&](TokenConstraint& turn, std::initializer_list<const char*> pieces) {
+      std::string text, all;
+      for (const char* piece : pieces) {
+        for (const TokenId token : world.tokenizer->encode(piece)) {
+          turn.accept(token);
+          if (world.trace->call_begin_bytes != std::string::npos) continue;
+          all += world.tokenizer->bytes(token);
+          text = all.substr(0, all.size() - world.trace->undecided_bytes);
+        }
+      }
+      return text;
+    };
+    auto call = world.turn({});
+    CHECK(shown(*call, {"Look. ", "<", "tool", "_call", ">\n{"}) == "Look. ");
+    CHECK(world.trace->call_begin_bytes == std::string("Look. ").size());
+    auto none = world.turn({});
+    CHECK(shown(*none, {"a ", "<", "tool"}) == "a ");
+    CHECK(shown(*none, {"s>"}) == "s>");
+    CHECK(world.trace->undecided_bytes == 0);
+    TurnRules rules;
+    rules.choice = ToolChoice::kRequired;
+    auto required = world.turn(rules);
+    std::string text;
+    for (const TokenId token : required->forced()) {
+      required->accept(token);
+      if (world.trace->call_begin_bytes == std::string::npos) {
+        text += world.tokenizer->bytes(token);
+        CHECK(world.trace->undecided_bytes == text.size());
+      }
+    }
+    CHECK(world.trace->call_begin_bytes == 0);
+  }
+
   TEST_CASE(
       "a token that completes the marker and goes on wrongly is masked, one that goes on rightly is not") {
     World world;
