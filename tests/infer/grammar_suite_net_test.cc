@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Names under any `properties` or `required`: those that canonical texts put first.
+// Names under any `properties`, `required` or dependency: those that canonical texts put first.
 void declared_names(const Json& schema, std::set<std::string>& out) {
   if (schema.is_object()) {
     if (const Json* properties = find(schema, "properties");
@@ -33,6 +33,15 @@ void declared_names(const Json& schema, std::set<std::string>& out) {
     if (const Json* required = find(schema, "required"); required != nullptr && required->is_array()) {
       for (const auto& name : *required)
         if (name.is_string()) out.insert(name.get<std::string>());
+    }
+    for (const char* key : {"dependencies", "dependentRequired", "dependentSchemas"}) {
+      const Json* needs = find(schema, key);
+      if (needs == nullptr || !needs->is_object()) continue;
+      for (const auto& [name, others] : needs->items()) {
+        out.insert(name);
+        for (const auto& other : others)
+          if (other.is_string()) out.insert(other.get<std::string>());
+      }
     }
   }
   if (schema.is_structured()) {

@@ -170,6 +170,7 @@ Json SchemaLogic::flatten_conditions(Json out, const Json& schema, const std::st
   };
   if (const Json* inner = find(schema, "not"); inner != nullptr && !problems.any())
     add(negated(*inner, "not"), "not");
+  if (schema.contains("if")) ++conditions_;  // What it describes when it holds is not looked into.
   const Json *yes = find(schema, "then"), *no = find(schema, "else");
   if (const Json* condition = find(schema, "if");
       condition != nullptr && (yes != nullptr || no != nullptr) && !problems.any()) {
@@ -206,9 +207,13 @@ Json SchemaLogic::flatten_conditions(Json out, const Json& schema, const std::st
 void SchemaLogic::apply_unevaluated(Json& out, const Json& schema, bool conditional, const std::string& at) {
   for (const char* key : {"unevaluatedProperties", "unevaluatedItems"}) {
     const Json* rest = find(schema, key);
-    if (rest == nullptr || *rest == true || !out.is_object() || problems.any()) continue;
+    if (rest == nullptr || !out.is_object() || problems.any()) continue;
     const char* same = key[11] == 'P' ? "additionalProperties" : "items";
     if (out.contains("items") && out["items"].is_array()) out = merge(out, Json::object(), at);
+    if (*rest == true) {  // Then all is described: whoever includes this schema is to see it.
+      if (!out.contains(same)) out[same] = true;
+      continue;
+    }
     if (conditional || out.contains("anyOf") || out.contains("oneOf") ||
         (key[11] == 'I' && out.contains("contains"))) {
       problems.add(at, fmt::format("keyword \"{}\" beside alternatives", key));
