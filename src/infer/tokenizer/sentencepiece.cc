@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <queue>
 
 #include "infer/tokenizer/piece_cache.h"
@@ -61,7 +60,6 @@ SentencePieceTokenizer::SentencePieceTokenizer(const VocabularyData& data,
       scores_(data.scores),
       unknown_(data.unknown),
       add_space_prefix_(data.add_space_prefix),
-      words_apart_(true),
       reach_(std::make_unique<std::atomic<Reach>[]>(data.tokens.size())) {
   byte_tokens_.fill(-1);
   std::vector<TokenId> normal;
@@ -70,9 +68,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const VocabularyData& data,
       byte_tokens_[static_cast<unsigned char>(spellings[i][0])] = static_cast<TokenId>(i);
     if (data.kinds[i] != TokenKind::kNormal || spellings[i].empty()) continue;
     normal.push_back(static_cast<TokenId>(i));
-    for (std::size_t j = 1; j < spellings[i].size(); ++j) {
-      if (spellings[i][j] == ' ' && spellings[i][j - 1] != ' ') words_apart_ = false;
-    }
+    add_neighbours(spellings[i]);
   }
   spellings_.build(normal, [&](TokenId token) { return bytes(token, true); });
   for (std::size_t c = 0; c < ascii_tokens_.size(); ++c) {
@@ -80,6 +76,35 @@ SentencePieceTokenizer::SentencePieceTokenizer(const VocabularyData& data,
     ascii_tokens_[c] = find({&character, 1});
   }
   add_merges();
+}
+
+void SentencePieceTokenizer::add_neighbours(std::string_view token) {
+  std::uint32_t left = 0;
+  for (std::size_t at = 0; at < token.size();) {
+    const DecodedCharacter right = decode_character(token, at);
+    if (at > 0 && left < 0x80 && right.code_point < 0x80)
+      ascii_neighbours_[left][right.code_point] = true;
+    else if (at > 0)
+      neighbours_[neighbours(left, right.code_point)] = true;
+    left = right.code_point;
+    at += right.length;
+  }
+}
+
+// The end of what may merge with the character at `at`.
+std::size_t SentencePieceTokenizer::word_end(std::string_view text, std::size_t at) const {
+  DecodedCharacter left = decode_character(text, at);
+  at += left.length;
+  while (at < text.size()) {
+    const DecodedCharacter right = decode_character(text, at);
+    const bool together = left.code_point < 0x80 && right.code_point < 0x80
+                              ? ascii_neighbours_[left.code_point][right.code_point]
+                              : neighbours_[neighbours(left.code_point, right.code_point)];
+    if (!together) break;
+    left = right;
+    at += right.length;
+  }
+  return at;
 }
 
 void SentencePieceTokenizer::add_merges() {
@@ -129,14 +154,7 @@ void SentencePieceTokenizer::encode_plain(std::string_view text, bool after_mark
   const WordMemories::Lease lease(memories_);
   PieceCache cache(text, out);
   for (std::size_t at = 0; at < text.size();) {
-    std::size_t end = text.size();
-    if (words_apart_) {  // Spaces, then others, up to the next space.
-      end = at;
-      while (end < text.size() && text[end] == ' ') ++end;
-      const void* space = std::memchr(text.data() + end, ' ', text.size() - end);
-      end = space == nullptr ? text.size()
-                             : static_cast<std::size_t>(static_cast<const char*>(space) - text.data());
-    }
+    const std::size_t end = word_end(text, at);
     const auto make = [&](std::string_view word) { encode_word(word, out); };
     if (lease.get() != nullptr && end - at <= WordMemory::kBytesMax)
       lease.get()->tokens_of(text, at, end, out, make);
