@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "infer/grammar/compiled.h"
 #include "infer/grammar/schema_references.h"

@@ -1,7 +1,6 @@
 // JSON Schema to Program: one method for each kind of value.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
