@@ -4,11 +4,10 @@
 //   SCHEMAS     a JSON array of schemas; without it, 100 tool-call schemas made here
 // Texts are written token by token, at random among the tokens allowed but with strings kept short, as a
 // model writes them. Every mask is computed with a cold cache first (a new grammar), then the same text once
-// more with a warm one. Prints one JSON object; processor time in microseconds.
+// more with a warm one. Prints one JSON object; times in microseconds.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -24,19 +23,7 @@ namespace {
 
 using namespace tsukai;
 using namespace tsukai::infer;
-// Processor time of this thread: what else runs on the machine should not be counted.
-struct Clock {
-  using duration = std::chrono::nanoseconds;
-  using rep = duration::rep;
-  using period = duration::period;
-  using time_point = std::chrono::time_point<Clock>;
-  static constexpr bool is_steady = true;
-  static time_point now() {
-    timespec at{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
-    return time_point(std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec));
-  }
-};
+using Clock = std::chrono::steady_clock;
 
 double since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
