@@ -25,6 +25,7 @@ constexpr std::uint32_t kMembersMax = 64;
 constexpr int kFreeDepthMax = 8;
 // patternProperties of one object: every set of them that a name may match is a language of its own.
 constexpr std::size_t kNamePatternsMax = 8;
+constexpr std::size_t kNameKindsMax = 32;  // Such sets, of one object.
 // Values of an enum whose items must be unique.
 constexpr std::size_t kDistinctMax = 8;
 // Items that `contains` may ask for.

@@ -239,6 +239,10 @@ std::vector<SchemaCompiler::FreeNames> SchemaCompiler::free_names(const Json& sc
         }
       }
       kinds = std::move(finer);
+      if (kinds.size() > kNameKindsMax) {
+        problems().limit(at, "patternProperties tell more than 32 kinds of names apart");
+        return out;
+      }
     }
   }
   for (auto& kind : kinds) {
