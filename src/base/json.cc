@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
+
 // The one full set of a value's functions, for code that is compiled without optimisation
 // (tests/support/precompiled.h).
 template class nlohmann::basic_json<>;
@@ -70,6 +72,7 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
     return fail(Code::kExhausted,
                 fmt::format("JSON of {} bytes is over the limit of {}", text.size(), limits.bytes_max));
   }
+  if (Json value; read_json(text, limits.depth_max, value)) return value;
   if (nesting(text) > limits.depth_max) {
     return fail(Code::kExhausted, fmt::format("JSON is nested deeper than {} levels", limits.depth_max));
   }
@@ -81,7 +84,9 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
 }
 
 std::string print_json(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string out;
+  append_json(out, value);
+  return out;
 }
 std::string print_json_pretty(const Json& value) {
   return value.dump(2, ' ', false, Json::error_handler_t::replace);

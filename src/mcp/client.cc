@@ -93,16 +93,19 @@ class AnyClient : public Client {
     if (!arguments.is_object()) {
       co_return fail(Code::kInvalidArgument, fmt::format("arguments of {} must be an object", tool));
     }
+    Json call = Json::object();
+    call["name"] = tool;
+    call["arguments"] = std::move(arguments);
+    const JsonValue params(std::move(call));
     for (int attempt = 1;; ++attempt) {
       HttpHeaders extra;
       if (auto it = core_->tools.find(tool); it != core_->tools.end()) {
         for (const auto& header : it->second.headers) {
-          if (auto text = argument_text(arguments, header))
+          if (auto text = argument_text(*find(*params, "arguments"), header))
             extra.emplace_back(header.header, header_value(*text));
         }
       }
-      auto reply = co_await core_->ask("tools/call", Json{{"name", tool}, {"arguments", arguments}},
-                                       on_progress, std::move(extra));
+      auto reply = co_await core_->ask("tools/call", params, on_progress, std::move(extra));
       if (!reply) co_return fail(std::move(reply).error().in(tool));
       if (!*reply) {
         if (reply->error().code == kHeaderMismatch && attempt == 1 && core_->link->http()) {
@@ -115,7 +118,7 @@ class AnyClient : public Client {
           co_return fail(Code::kNotFound, fmt::format("server {} has no tool {}", config().name, tool));
         co_return fail(core_->from_peer(tool, reply->error()));
       }
-      auto result = parse_tool_result(***reply);
+      auto result = parse_tool_result(**reply);
       if (!result) co_return fail(std::move(result).error().in(tool));
       if (auto wrong = check_output(tool, *result)) {
         if (core_->options.strict_output) co_return fail(*std::move(wrong));

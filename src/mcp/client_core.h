@@ -46,17 +46,18 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
 
   // --- client_requests.cc
   // The raw answer. In the modern era with _meta, in the legacy one with a renewed session where that helps.
-  Task<Reply> exchange(std::string method, Json params, RequestOptions options, HttpHeaders extra);
+  Task<Reply> exchange(std::string method, JsonValue params, RequestOptions options, HttpHeaders extra);
   // A result that is complete: questions of the server have been answered. Its errors are ours.
-  Task<JsonValue> request(std::string method, Json params, OnProgress on_progress = {},
+  Task<JsonValue> request(std::string method, JsonValue params, OnProgress on_progress = {},
                           HttpHeaders extra = {});
   // The same; an error of the server comes as it is.
-  Task<Reply> ask(std::string method, Json params, OnProgress on_progress, HttpHeaders extra);
+  Task<Reply> ask(std::string method, JsonValue params, OnProgress on_progress, HttpHeaders extra);
   // All pages of a list, from the cache where it is fresh.
   Task<std::vector<JsonValue>> list(std::string method, std::string member);
   Error from_peer(const std::string& what, const RpcError& error) const;
   RequestOptions call_options(OnProgress on_progress) const;
-  void stamp(Json& params) const;
+  // Adds what every request of the modern era says of us.
+  void stamp(Json& params);
   bool offers(const char* capability) const;
 
   // --- client_questions.cc: what servers ask and tell
@@ -89,6 +90,8 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   std::string instructions;
   JsonValue capabilities;
   std::string log_level;
+  JsonValue stamped;  // What stamp() adds; null: not made yet;
+  std::string stamped_level, stamped_version;  // what for.
 
   std::string session_gone;  // The last one that was lost,
   bool renewing = false;     // and whether another is being opened.

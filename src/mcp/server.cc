@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/http_server.h"
 #include "base/log.h"
@@ -100,8 +101,13 @@ class LibraryServer : public Server {
         break;
       }
       if (!*text) break;
-      if ((*text)->find_first_not_of(" \t") == std::string::npos) continue;
-      connection.deliver(**text, outlet);
+      // What came together is answered together, as far as handlers are quick.
+      auto one = *std::move(text), next = transport->received();
+      if (next) transport->hold(true);
+      for (; one; one = std::exchange(next, transport->received())) {
+        if (one->find_first_not_of(" \t") != std::string::npos) connection.deliver(*one, outlet);
+      }
+      transport->hold(false);
     }
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     if (outcome)

@@ -58,13 +58,15 @@ int log_severity(std::string_view level) {
   return -1;
 }
 
-void ServerRequest::answer(Json value) const {
+Json ServerRequest::dressed(Json value) const {
   if (modern) {
     if (!value.contains("resultType")) value["resultType"] = "complete";
     value["_meta"][std::string(kMetaServerInfo)] = to_json(registry->options.implementation);
   }
-  outlet(result(id, std::move(value)));
+  return value;
 }
+
+void ServerRequest::answer(Json value) const { outlet(result(id, dressed(std::move(value)))); }
 
 // What is listed may change when the server is restarted, so nothing is cacheable for long.
 void ServerRequest::answer_cacheable(Json value) const {
@@ -159,8 +161,8 @@ Result<Answers> ServerCall::ask_modern(const std::map<std::string, InputRequest>
   auto state = request.registry->states.seal(kept, request_digest(request.method, *request.params),
                                              system_clock().wall_ms());
   if (!state) return fail(std::move(state).error());
-  instead_ =
-      Json{{"resultType", "input_required"}, {"inputRequests", std::move(missing)}, {"requestState", *state}};
+  instead_ = JsonValue(request.dressed(
+      {{"resultType", "input_required"}, {"inputRequests", std::move(missing)}, {"requestState", *state}}));
   return fail(Code::kCancelled, "the client is asked first");
 }
 

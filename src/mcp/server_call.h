@@ -29,6 +29,8 @@ struct ServerRequest {
   const Registry* registry = nullptr;
 
   void answer(Json value) const;
+  // A result with what its era wants in it.
+  Json dressed(Json value) const;
   // With the caching hints that lists carry.
   void answer_cacheable(Json value) const;
   void refuse(int code, std::string message, JsonValue data = {}) const;
@@ -36,7 +38,7 @@ struct ServerRequest {
   void reject(int code, std::string message, JsonValue data = {}) const;
 };
 
-// What a handler's run gave.
+// What a handler's run gave; a result is dressed already.
 using Answer = tl::expected<JsonValue, RpcError>;
 // What the client answered, by key.
 using Answers = std::map<std::string, JsonValue>;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/gate.h"
+#include "base/process.h"
 #include "mcp/client.h"
 #include "mcp/support/feature_server.h"
 #include "mcp/support/sse_server.h"
@@ -255,6 +256,23 @@ TEST_SUITE("mcp/client") {
       }
     };
     for (auto era : {Era::kLegacy, Era::kModern}) good(await(Strict::run(over_stdio(era, ""))));
+  }
+  TEST_CASE("the end of its input ends a server over stdio, by itself and well") {
+    struct End {
+      static Task<std::string> run(ServerConfig config) {
+        ProcessOptions options{config.command, config.args, minimal_environment()};
+        options.env.insert(config.env.begin(), config.env.end());
+        TSUKAI_CO_TRY(auto process, Process::start(co_await asio::this_coro::executor, std::move(options)));
+        TSUKAI_CO_TRY_VOID(process->in().push(
+            R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}})"));
+        TSUKAI_CO_TRY(auto answer, co_await process->out().next());
+        CHECK(answer->find("\"features\"") != std::string::npos);
+        process->in().close();
+        (void)co_await process->wait_exit(10s);
+        co_return process->fate();
+      }
+    };
+    CHECK(await(End::run(over_stdio(Era::kAuto, ""))).value() == "exited with status 0");
   }
   TEST_CASE("over stdio, in every legacy revision") {
     good(await(meet(over_stdio(Era::kLegacy, ""), "2025-11-25")));

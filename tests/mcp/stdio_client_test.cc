@@ -178,7 +178,7 @@ TEST_SUITE("mcp/stdio_client") {
     CHECK(outcome.stderr_tail.size() <= 65'536);
   }
 
-  TEST_CASE("a server that answers twice is heard once") {
+  TEST_CASE("a server that answers every id twice is heard once") {
     CHECK(call(EchoServer("twice"), "echo", {{"say", "hi"}}).result->text() == "hi");
   }
 
