@@ -263,9 +263,7 @@ class Reader {
 
 }  // namespace
 
-bool read_json(std::string_view text, int depth_max, Json& out) {
-  return Reader(text, depth_max).whole(out);
-}
+bool read_json(std::string_view text, int depth_max, Json& out) { return Reader(text, depth_max).whole(out); }
 
 void append_json_string(std::string& out, std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";

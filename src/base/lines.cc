@@ -74,8 +74,7 @@ struct LineReader::State {
   // The next whole line within the limit, without its end.
   std::optional<std::string_view> whole_line() {
     const auto* found =
-        seen == end ? nullptr
-                    : static_cast<const char*>(std::memchr(data.get() + seen, '\n', end - seen));
+        seen == end ? nullptr : static_cast<const char*>(std::memchr(data.get() + seen, '\n', end - seen));
     if (found == nullptr) {
       seen = end;
       return std::nullopt;
@@ -270,8 +269,8 @@ void LineWriter::close() { state_->close(); }
 Result<void> LineWriter::push(std::string line) {
   auto& state = *state_;
   if (state.fd < 0) {
-    return fail(Code::kTransport, state.why.empty() ? "the stream is closed"
-                                                    : fmt::format("writing failed: {}", state.why));
+    return fail(Code::kTransport,
+                state.why.empty() ? "the stream is closed" : fmt::format("writing failed: {}", state.why));
   }
   if (state.waiting_bytes() + line.size() > kQueueBytesMax) {
     return fail(Code::kExhausted,

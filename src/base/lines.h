@@ -25,8 +25,8 @@ class LineReader {
   // The next line; nullopt at end of file (a last line without \n is still given). kExhausted when a line is
   // longer than the limit: the stream is lost then. kTransport when reading fails, kCancelled when cancelled.
   Task<std::optional<std::string>> next();
-  // The next line if it was read together with the one before, else nullopt and next() is to be asked. The view
-  // holds until this reader is used again or destroyed.
+  // The next line if it was read together with the one before, else nullopt and next() is to be asked. The
+  // view holds until this reader is used again or destroyed.
   std::optional<std::string_view> buffered();
   // What was read at once, at most 64 KiB, without looking for line ends; nullopt at end of file.
   Task<std::optional<std::string>> next_chunk();

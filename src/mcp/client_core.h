@@ -59,6 +59,7 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   // Adds what every request of the modern era says of us.
   void stamp(Json& params);
   bool offers(const char* capability) const;
+  void learn_server(const Json& result);
 
   // --- client_questions.cc: what servers ask and tell
   void take(const Message& message);
@@ -90,7 +91,7 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   std::string instructions;
   JsonValue capabilities;
   std::string log_level;
-  JsonValue stamped;  // What stamp() adds; null: not made yet;
+  JsonValue stamped;                           // What stamp() adds; null: not made yet;
   std::string stamped_level, stamped_version;  // what for.
 
   std::string session_gone;  // The last one that was lost,

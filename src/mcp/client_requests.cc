@@ -53,6 +53,13 @@ void ClientCore::stamp(Json& params) {
     meta.update(*stamped);
 }
 
+// A revision that was pinned is spoken without asking who is there; every answer of a modern server says it.
+void ClientCore::learn_server(const Json& result) {
+  const Json* meta = find(result, "_meta");
+  if (const Json* info = meta != nullptr ? find(*meta, kMetaServerInfo) : nullptr)
+    server = parse_implementation(*info);
+}
+
 bool ClientCore::offers(const char* capability) const {
   return !described || find(*capabilities, capability) != nullptr;
 }
@@ -88,8 +95,7 @@ Task<Reply> ClientCore::exchange(std::string method, JsonValue params, RequestOp
   }
 }
 
-Task<Reply> ClientCore::ask(std::string method, JsonValue params, OnProgress on_progress,
-                            HttpHeaders extra) {
+Task<Reply> ClientCore::ask(std::string method, JsonValue params, OnProgress on_progress, HttpHeaders extra) {
   JsonValue round = params;
   for (int rounds = 1;; ++rounds) {
     auto reply = co_await exchange(method, round, call_options(on_progress), extra);
@@ -109,6 +115,7 @@ Task<Reply> ClientCore::ask(std::string method, JsonValue params, OnProgress on_
       continue;
     }
     const Json& result = ***reply;
+    if (modern && server.name.empty()) learn_server(result);
     const Json* said = modern ? find(result, "resultType") : nullptr;
     if (said == nullptr || *said == "complete") co_return reply;
     const auto type = string_at(result, "resultType", "complete");

@@ -80,7 +80,8 @@ tl::expected<Message, Malformed> parse_one(Json value) {
       message.body = std::move(*members.params);
     }
     known += 1 + (members.params != nullptr);
-    if (value.size() > known) message.extra = without(std::move(value), {"id", "jsonrpc", "method", "params"});
+    if (value.size() > known)
+      message.extra = without(std::move(value), {"id", "jsonrpc", "method", "params"});
   } else if (members.result != nullptr) {
     if (!has_id) return malformed(kInvalidRequest, "a result needs the id of its request");
     if (members.error != nullptr)

@@ -94,10 +94,10 @@ ServerCall::ServerCall(ServerRequest given, JsonValue capabilities, int log_from
 
 std::optional<RpcError> ServerCall::take_responses() {
   if (!request.modern) return std::nullopt;
-  const auto digest = request_digest(request.method, *request.params);
   if (const Json* state = find(*request.params, "requestState")) {
     if (!state->is_string()) return RpcError{kInvalidParams, "requestState must be a string", {}, true};
-    auto opened = request.registry->states.open(state->get<std::string>(), digest, system_clock().wall_ms());
+    auto opened = request.registry->states.open(
+        state->get<std::string>(), request_digest(request.method, *request.params), system_clock().wall_ms());
     if (!opened) return RpcError{kInvalidParams, opened.error().text(), {}, true};
     if (opened->is_object()) {
       for (const auto& [key, value] : opened->items()) responses_[key] = JsonValue(value);

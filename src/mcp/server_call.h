@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "base/gate.h"
 #include "mcp/message.h"
@@ -14,8 +16,21 @@
 
 namespace tsukai::mcp {
 
-// Takes the messages that belong to one incoming message: its answer, and what comes before it.
-using Outlet = std::function<void(Message)>;
+// Takes the messages that belong to one incoming message: its answer, and what comes before it. Copies are
+// cheap and share what they call.
+class Outlet {
+ public:
+  Outlet() = default;
+  template <typename Take>
+    requires std::is_invocable_v<const Take&, Message>
+  Outlet(Take take)  // NOLINT: implicit on purpose
+      : take_(std::make_shared<const std::function<void(Message)>>(std::move(take))) {}
+  void operator()(Message message) const { (*take_)(std::move(message)); }
+  explicit operator bool() const { return take_ != nullptr; }
+
+ private:
+  std::shared_ptr<const std::function<void(Message)>> take_;
+};
 
 // How severe a log level is, 0 (debug) to 7 (emergency); -1: no such level.
 int log_severity(std::string_view level);

@@ -42,9 +42,9 @@ class Session {
   Task<Reply> call(std::string method, Json params, RequestOptions options);
   Result<void> notify(std::string method, JsonValue params);
 
-  // Takes a result, an error or a progress notification; gives false for anything else. The call that a result
-  // or an error answers goes on inside: whatever it does next, destroying this session included, is done when
-  // this returns.
+  // Takes a result, an error or a progress notification; gives false for anything else. The call that a
+  // result or an error answers goes on inside: whatever it does next, destroying this session included, is
+  // done when this returns.
   bool deliver(const Message& message);
   // The call with this id ends with an error: no answer to it will come.
   void fail_call(std::int64_t id, Error why);

@@ -1,5 +1,5 @@
-// Servers that behave badly over HTTP: each ends in a clear error or a right result, in time, and holds no more
-// memory than the limits allow. tests/mcp/stdio_client_test.cc does the same over stdio.
+// Servers that behave badly over HTTP: each ends in a clear error or a right result, in time, and holds no
+// more memory than the limits allow. tests/mcp/stdio_client_test.cc does the same over stdio.
 #include <doctest/doctest.h>
 
 #include <fstream>

@@ -182,8 +182,8 @@ TEST_SUITE("mcp/server") {
     std::vector<std::string> lines;
     for (int id = 1; id <= 1025; ++id) lines.push_back(call("forever", Json::object(), nullptr, id));
     for (int id = 1; id <= 1024; ++id) {
-      lines.push_back(
-          R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" + std::to_string(id) + "}}");
+      lines.push_back(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" +
+                      std::to_string(id) + "}}");
     }
     auto said = say(std::move(lines));
     REQUIRE(said.size() == 1);
