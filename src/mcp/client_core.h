@@ -56,8 +56,8 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   Task<std::vector<JsonValue>> list(std::string method, std::string member);
   Error from_peer(const std::string& what, const RpcError& error) const;
   RequestOptions call_options(OnProgress on_progress) const;
-  // Adds what every request of the modern era says of us.
-  void stamp(Json& params);
+  // What every request of the modern era says of us.
+  std::shared_ptr<const Stamp> stamp();
   bool offers(const char* capability) const;
   void learn_server(const Json& result);
 
@@ -91,8 +91,8 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   std::string instructions;
   JsonValue capabilities;
   std::string log_level;
-  JsonValue stamped;                           // What stamp() adds; null: not made yet;
-  std::string stamped_level, stamped_version;  // what for.
+  std::shared_ptr<const Stamp> stamped;  // Null: not made yet;
+  std::string stamped_level;             // for this level.
 
   std::string session_gone;  // The last one that was lost,
   bool renewing = false;     // and whether another is being opened.

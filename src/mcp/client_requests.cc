@@ -35,22 +35,17 @@ RequestOptions ClientCore::call_options(OnProgress on_progress) const {
   return {config.call_timeout, config.call_timeout_max, std::move(on_progress), true, {}};
 }
 
-void ClientCore::stamp(Json& params) {
+std::shared_ptr<const Stamp> ClientCore::stamp() {
   const auto& level = options.on_log ? log_level : std::string();
-  if (stamped.is_null() || stamped_level != level || stamped_version != version) {
-    Json made = {{kMetaVersion, version},
+  if (!stamped || stamped->version != version || stamped_level != level) {
+    Json meta = {{kMetaVersion, version},
                  {kMetaClientInfo, {{"name", "tsukai"}, {"version", TSUKAI_VERSION}}},
                  {kMetaClientCapabilities, client_capabilities()}};
-    if (!level.empty()) made[std::string(kMetaLogLevel)] = level;
-    stamped = std::move(made);
+    if (!level.empty()) meta[std::string(kMetaLogLevel)] = level;
+    stamped = std::make_shared<const Stamp>(meta, version);
     stamped_level = level;
-    stamped_version = version;
   }
-  auto& meta = params["_meta"];
-  if (meta.is_null())
-    meta = *stamped;
-  else
-    meta.update(*stamped);
+  return stamped;
 }
 
 // A revision that was pinned is spoken without asking who is there; every answer of a modern server says it.
@@ -69,12 +64,11 @@ Task<Reply> ClientCore::exchange(std::string method, JsonValue params, RequestOp
   for (int attempt = 1;; ++attempt) {
     const auto session_id = link->session_id();
     const bool was_modern = modern;
-    Json now = *params;
-    if (was_modern) stamp(now);
     RequestOptions how = given;
+    if (was_modern) how.stamp = stamp();
     if (!extra.empty())
       how.via = [this, extra](const Message& message) { return link->send(message, extra); };
-    auto reply = co_await session->call(method, std::move(now), std::move(how));
+    auto reply = co_await session->call(method, params, std::move(how));
     if (attempt > 1) co_return reply;
     if (!reply && !session_id.empty() && session_gone == session_id) {
       TSUKAI_CO_TRY_VOID(co_await renew(session_id));

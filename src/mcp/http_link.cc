@@ -52,10 +52,8 @@ using Shared = std::shared_ptr<State>;
 
 HttpHeaders headers_of(const State& state, const Message& message) {
   HttpHeaders out = {{"Content-Type", "application/json"}, {"Accept", "application/json, text/event-stream"}};
-  const Json* meta = find(*message.body, "_meta");
-  const auto modern = meta == nullptr ? std::string() : string_at(*meta, kMetaVersion);
-  if (!modern.empty()) {
-    out.emplace_back("MCP-Protocol-Version", modern);
+  if (message.stamp && !message.stamp->version.empty()) {
+    out.emplace_back("MCP-Protocol-Version", message.stamp->version);
     out.emplace_back("Mcp-Method", header_value(message.method));
     const auto name = message.method == "resources/read" ? string_at(*message.body, "uri")
                       : message.method == "tools/call" || message.method == "prompts/get"

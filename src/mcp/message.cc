@@ -11,6 +11,7 @@ namespace tsukai::mcp {
 namespace {
 
 constexpr int kDepthMax = 128;
+constexpr std::size_t kUsualBytes = 256;  // Most messages are shorter.
 
 tl::unexpected<Malformed> malformed(int code, std::string message, JsonValue id = {}) {
   return tl::unexpected<Malformed>(Malformed{RpcError{code, std::move(message), {}}, std::move(id)});
@@ -109,6 +110,19 @@ tl::expected<Message, Malformed> parse_one(Json value) {
   return message;
 }
 
+bool adds_meta(const Message& message) { return message.stamp != nullptr || message.progress_token != 0; }
+
+// params or result with all that printing adds.
+Json whole_body(const Message& message) {
+  Json body = message.body.is_null() ? Json::object() : *message.body;
+  if (!adds_meta(message)) return body;
+  Json& meta = body["_meta"];
+  if (!meta.is_object()) meta = Json::object();
+  if (message.stamp) meta.update(Json::parse("{" + message.stamp->members + "}"));
+  if (message.progress_token != 0) meta["progressToken"] = message.progress_token;
+  return body;
+}
+
 Json to_json(const Message& message) {
   Json out = message.extra->is_object() ? *message.extra : Json::object();
   out["jsonrpc"] = "2.0";
@@ -118,11 +132,11 @@ Json to_json(const Message& message) {
       [[fallthrough]];
     case MessageKind::kNotification:
       out["method"] = message.method;
-      if (!message.body.is_null()) out["params"] = *message.body;
+      if (!message.body.is_null() || adds_meta(message)) out["params"] = whole_body(message);
       break;
     case MessageKind::kResult:
       out["id"] = *message.id;
-      out["result"] = message.body.is_null() ? Json::object() : *message.body;
+      out["result"] = whole_body(message);
       break;
     case MessageKind::kError:
       // Responses to what could not be read have no id; null would fail the schema of the newer revisions.
@@ -132,6 +146,44 @@ Json to_json(const Message& message) {
       break;
   }
   return out;
+}
+
+void append_meta(std::string& out, const Message& message) {
+  out += R"("_meta":{)";
+  if (message.stamp) out += message.stamp->members;
+  if (message.progress_token != 0) {
+    if (out.back() != '{') out += ',';
+    out += fmt::format(R"("progressToken":{})", message.progress_token);
+  }
+  out += '}';
+}
+
+// The same text as that of whole_body(), for bodies without a _meta of their own without building it.
+void append_body(std::string& out, const Message& message) {
+  const auto* members = message.body->get_ptr<const Json::object_t*>();
+  if (!adds_meta(message) || (members == nullptr && !message.body.is_null()) ||
+      (members != nullptr && members->contains("_meta"))) {
+    return append_json(out,
+                       adds_meta(message) || message.body.is_null() ? whole_body(message) : *message.body);
+  }
+  out += '{';
+  bool added = false;
+  const auto add = [&] {
+    if (out.back() != '{') out += ',';
+    append_meta(out, message);
+    added = true;
+  };
+  if (members != nullptr) {
+    for (const auto& [key, member] : *members) {
+      if (!added && key > "_meta") add();
+      if (out.back() != '{') out += ',';
+      append_json_string(out, key);
+      out += ':';
+      append_json(out, member);
+    }
+  }
+  if (!added) add();
+  out += '}';
 }
 
 // The same text as print_json(to_json(message)), members in their order, without building the value.
@@ -158,21 +210,22 @@ void append_message(std::string& out, const Message& message) {
   if (message.kind == MessageKind::kRequest || message.kind == MessageKind::kNotification) {
     out += R"(,"method":)";
     append_json_string(out, message.method);
-    if (!message.body.is_null()) {
+    if (!message.body.is_null() || adds_meta(message)) {
       out += R"(,"params":)";
-      append_json(out, *message.body);
+      append_body(out, message);
     }
   } else if (message.kind == MessageKind::kResult) {
     out += R"(,"result":)";
-    if (message.body.is_null())
-      out += "{}";
-    else
-      append_json(out, *message.body);
+    append_body(out, message);
   }
   out += '}';
 }
 
 }  // namespace
+
+Stamp::Stamp(const Json& meta, std::string spoken) : members(print_json(meta)), version(std::move(spoken)) {
+  members = members.substr(1, members.size() - 2);
+}
 
 Message request(JsonValue id, std::string method, JsonValue params) {
   return {MessageKind::kRequest, std::move(id), std::move(method), std::move(params), {}, {}};
@@ -213,6 +266,7 @@ tl::expected<Parsed, Malformed> parse_messages(std::string_view text) {
 
 std::string print_message(const Message& message) {
   std::string out;
+  out.reserve(kUsualBytes + (message.stamp ? message.stamp->members.size() : 0));
   append_message(out, message);
   return out;
 }

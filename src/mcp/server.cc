@@ -11,6 +11,7 @@
 #include "mcp/http_endpoint.h"
 #include "mcp/server_connection.h"
 #include "mcp/server_registry.h"
+#include "mcp/version.h"
 #include "mcp/wire.h"
 
 namespace tsukai::mcp {
@@ -40,6 +41,8 @@ class LibraryServer : public Server {
   // The key of requestStates lives as long as the server: states do not outlive it.
   explicit LibraryServer(ServerOptions options) : registry_(random_id(52)) {
     registry_.options = std::move(options);
+    registry_.stamp =
+        std::make_shared<const Stamp>(Json{{kMetaServerInfo, to_json(registry_.options.implementation)}});
   }
 
   void add_tool(Tool tool, ToolHandler handler) override {

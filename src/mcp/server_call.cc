@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "mcp/version.h"
-#include "mcp/wire.h"
 
 namespace tsukai::mcp {
 namespace {
@@ -59,14 +58,17 @@ int log_severity(std::string_view level) {
 }
 
 Json ServerRequest::dressed(Json value) const {
-  if (modern) {
-    if (!value.contains("resultType")) value["resultType"] = "complete";
-    value["_meta"][std::string(kMetaServerInfo)] = to_json(registry->options.implementation);
-  }
+  if (modern && !value.contains("resultType")) value["resultType"] = "complete";
   return value;
 }
 
-void ServerRequest::answer(Json value) const { outlet(result(id, dressed(std::move(value)))); }
+void ServerRequest::answer(Json value) const { answer_dressed(dressed(std::move(value))); }
+
+void ServerRequest::answer_dressed(JsonValue value) const {
+  auto message = result(id, std::move(value));
+  if (modern) message.stamp = registry->stamp;
+  outlet(std::move(message));
+}
 
 // What is listed may change when the server is restarted, so nothing is cacheable for long.
 void ServerRequest::answer_cacheable(Json value) const {

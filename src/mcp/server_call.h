@@ -44,7 +44,8 @@ struct ServerRequest {
   const Registry* registry = nullptr;
 
   void answer(Json value) const;
-  // A result with what its era wants in it.
+  // The same with a value that is dressed already: holds what its era wants in a result.
+  void answer_dressed(JsonValue value) const;
   Json dressed(Json value) const;
   // With the caching hints that lists carry.
   void answer_cacheable(Json value) const;

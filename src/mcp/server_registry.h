@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/json_schema.h"
+#include "mcp/message.h"
 #include "mcp/param_headers.h"
 #include "mcp/request_state.h"
 #include "mcp/server.h"
@@ -44,6 +46,7 @@ struct Registry {
   explicit Registry(std::string state_key) : states(std::move(state_key)) {}
 
   ServerOptions options;
+  std::shared_ptr<const Stamp> stamp;  // Who answers, in every result of 2026-07-28.
   std::deque<RegisteredTool> tools;
   std::deque<RegisteredResource> resources;
   std::deque<RegisteredResource> templates;

@@ -123,18 +123,17 @@ Result<void> Session::notify(std::string method, JsonValue params) {
   return state_->send(notification(std::move(method), std::move(params)));
 }
 
-Task<Reply> Session::call(std::string method, Json params, RequestOptions options) {
+Task<Reply> Session::call(std::string method, JsonValue params, RequestOptions options) {
   return run(state_, std::move(method), std::move(params), std::move(options));
 }
 
-Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, Json params,
+Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, JsonValue params,
                          RequestOptions options) {
   if (state->broken) co_return fail(*state->broken);
   if (state->pending.size() >= kInFlightMax) {
     co_return fail(Code::kExhausted, fmt::format("{} requests are in flight already", kInFlightMax));
   }
   const std::int64_t id = state->next_id++;
-  params["_meta"]["progressToken"] = id;
   Pending pending;
   const auto start = steady_clock::now();
   pending.hard_end = start + options.most;
@@ -146,8 +145,12 @@ Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, Json 
     ~Entry() { state.pending.erase(id); }
   } entry{*state, id};
   state->pending.emplace(id, &pending);
-  const auto& send = pending.options.via ? pending.options.via : state->send;
-  TSUKAI_CO_TRY_VOID(send(request(Json(id), method, std::move(params))));
+  {
+    auto message = request(Json(id), method, std::move(params));
+    message.stamp = std::move(pending.options.stamp);
+    message.progress_token = id;
+    TSUKAI_CO_TRY_VOID((pending.options.via ? pending.options.via : state->send)(message));
+  }
 
   while (!pending.outcome) {
     const SteadyTime end = pending.end();

@@ -31,11 +31,25 @@ class Random {
   int below(int end) { return static_cast<int>(source_() % static_cast<std::uint32_t>(end)); }
 
   std::string string() {
-    static const std::vector<std::string> kPieces = {
-        "a", "plain text of some length", "\"", "\\", "/", "\b\f\n\r\t", std::string("\0\x01\x1f", 3),
-        "\x7f", "é", "地図", "🗺", "\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe5\x9c"};
+    static const std::vector<std::string> kPieces = {"a",
+                                                     "plain text of some length",
+                                                     "\"",
+                                                     "\\",
+                                                     "/",
+                                                     "\b\f\n\r\t",
+                                                     std::string("\0\x01\x1f", 3),
+                                                     "\x7f",
+                                                     "é",
+                                                     "地図",
+                                                     "🗺",
+                                                     "\xff",
+                                                     "\xc0\xaf",
+                                                     "\xed\xa0\x80",
+                                                     "\xf4\x90\x80\x80",
+                                                     "\xe5\x9c"};
     std::string out;
-    for (int i = below(5); i > 0; --i) out += kPieces[static_cast<std::size_t>(below(static_cast<int>(kPieces.size())))];
+    for (int i = below(5); i > 0; --i)
+      out += kPieces[static_cast<std::size_t>(below(static_cast<int>(kPieces.size())))];
     return out;
   }
   double number() {
@@ -122,10 +136,30 @@ TEST_SUITE("base/json_text") {
   }
 
   TEST_CASE("what is no JSON is left to the slow reader, and so is what is rare") {
-    for (const char* text :
-         {"", " ", "{", "[1,]", "{\"a\":1,}", "{1:2}", "01", "-", "+1", ".5", "1.", "1e", "nul", "tru e",
-          "\"a", "\"\\x\"", "\"\\u12g4\"", "\"\\ud83d\\ude00\"", "\"\t\"", "1 2", "1e400",
-          "18446744073709551616", "\xef\xbb\xbf{}", "\"\xff\""}) {
+    for (const char* text : {"",
+                             " ",
+                             "{",
+                             "[1,]",
+                             "{\"a\":1,}",
+                             "{1:2}",
+                             "01",
+                             "-",
+                             "+1",
+                             ".5",
+                             "1.",
+                             "1e",
+                             "nul",
+                             "tru e",
+                             "\"a",
+                             "\"\\x\"",
+                             "\"\\u12g4\"",
+                             "\"\\ud83d\\ude00\"",
+                             "\"\t\"",
+                             "1 2",
+                             "1e400",
+                             "18446744073709551616",
+                             "\xef\xbb\xbf{}",
+                             "\"\xff\""}) {
       CAPTURE(text);
       Json quick;
       CHECK_FALSE(read_json(text, 8, quick));

@@ -182,6 +182,10 @@ Task<void> modern_questions(Client& client) {
   retry["inputResponses"] = {{"town", 12345}};
   TSUKAI_CO_TRY(auto again, co_await client.ask("tools/call", modern(retry, can)));
   CHECK(again["result"]["resultType"] == "input_required");
+  // Lists ask nothing, so they take no answers either.
+  const Json unasked = {{"inputResponses", {{"name", accept("Mika")}}}, {"requestState", "made up"}};
+  TSUKAI_CO_TRY(auto list, co_await client.ask("tools/list", modern(unasked, can)));
+  CHECK(list["result"]["resultType"] == "complete");
   retry["requestState"] = "made up";
   TSUKAI_CO_TRY(auto denied, co_await client.ask("tools/call", modern(retry, can)));
   CHECK(denied["error"]["code"] == -32602);

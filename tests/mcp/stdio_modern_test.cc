@@ -101,7 +101,8 @@ Result<std::vector<std::string>> meet(const std::string& mode, std::vector<std::
 }  // namespace
 
 TEST_SUITE("mcp/stdio_modern") {
-  TEST_CASE("questions are answered with a new id and the very state, beside calls that know nothing of them") {
+  TEST_CASE(
+      "questions are answered with a new id and the very state, beside calls that know nothing of them") {
     auto said = meet("", {"echo_state", "unrelated", "no_state", "no_type"});
     if (!said) FAIL(said.error().text());
     CHECK(*said ==
