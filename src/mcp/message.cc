@@ -112,6 +112,10 @@ tl::expected<Message, Malformed> parse_one(Json value) {
 
 bool adds_meta(const Message& message) { return message.stamp != nullptr || message.progress_token != 0; }
 
+bool completes(const Message& message) {
+  return message.kind == MessageKind::kResult && message.stamp && message.stamp->completes;
+}
+
 // params or result with all that printing adds.
 Json whole_body(const Message& message) {
   Json body = message.body.is_null() ? Json::object() : *message.body;
@@ -120,6 +124,7 @@ Json whole_body(const Message& message) {
   if (!meta.is_object()) meta = Json::object();
   if (message.stamp) meta.update(Json::parse("{" + message.stamp->members + "}"));
   if (message.progress_token != 0) meta["progressToken"] = message.progress_token;
+  if (completes(message) && !body.contains("resultType")) body["resultType"] = "complete";
   return body;
 }
 
@@ -158,31 +163,38 @@ void append_meta(std::string& out, const Message& message) {
   out += '}';
 }
 
-// The same text as that of whole_body(), for bodies without a _meta of their own without building it.
+// The same text as that of whole_body(), mostly without building it.
 void append_body(std::string& out, const Message& message) {
   const auto* members = message.body->get_ptr<const Json::object_t*>();
-  if (!adds_meta(message) || (members == nullptr && !message.body.is_null()) ||
-      (members != nullptr && members->contains("_meta"))) {
-    return append_json(out,
-                       adds_meta(message) || message.body.is_null() ? whole_body(message) : *message.body);
-  }
-  out += '{';
-  bool added = false;
-  const auto add = [&] {
+  if (!adds_meta(message))
+    return members != nullptr ? append_json(out, *message.body) : append_json(out, whole_body(message));
+  if (members == nullptr || members->contains("_meta")) return append_json(out, whole_body(message));
+  bool owes_meta = true, owes_type = completes(message) && !members->contains("resultType");
+  const auto begin_member = [&] {
     if (out.back() != '{') out += ',';
-    append_meta(out, message);
-    added = true;
   };
-  if (members != nullptr) {
-    for (const auto& [key, member] : *members) {
-      if (!added && key > "_meta") add();
-      if (out.back() != '{') out += ',';
-      append_json_string(out, key);
-      out += ':';
-      append_json(out, member);
+  // Adds what stands before `key` in the order of the keys; null: everything.
+  const auto add_before = [&](const std::string* key) {
+    if (owes_meta && (key == nullptr || *key > "_meta")) {
+      begin_member();
+      append_meta(out, message);
+      owes_meta = false;
     }
+    if (owes_type && (key == nullptr || *key > "resultType")) {
+      begin_member();
+      out += R"("resultType":"complete")";
+      owes_type = false;
+    }
+  };
+  out += '{';
+  for (const auto& [key, member] : *members) {
+    add_before(&key);
+    begin_member();
+    append_json_string(out, key);
+    out += ':';
+    append_json(out, member);
   }
-  if (!added) add();
+  add_before(nullptr);
   out += '}';
 }
 
@@ -223,7 +235,8 @@ void append_message(std::string& out, const Message& message) {
 
 }  // namespace
 
-Stamp::Stamp(const Json& meta, std::string spoken) : members(print_json(meta)), version(std::move(spoken)) {
+Stamp::Stamp(const Json& meta, std::string spoken, bool complete)
+    : members(print_json(meta)), version(std::move(spoken)), completes(complete) {
   members = members.substr(1, members.size() - 2);
 }
 

@@ -45,9 +45,10 @@ enum class MessageKind {
 
 // What one side says of itself with every message (2026-07-28), printed once for all of them.
 struct Stamp {
-  explicit Stamp(const Json& meta, std::string spoken = {});
-  std::string members;  // Of _meta, without its braces.
-  std::string version;  // The revision that it names; empty: none.
+  explicit Stamp(const Json& meta, std::string spoken = {}, bool complete = false);
+  std::string members;     // Of _meta, without its braces.
+  std::string version;     // The revision that it names; empty: none.
+  bool completes = false;  // Results without a resultType get "complete".
 };
 
 struct Message {
@@ -57,7 +58,7 @@ struct Message {
   JsonValue body;  // params or result; null: absent
   RpcError error;
   JsonValue extra;  // Unknown top-level members, as an object; null: none.
-  // What printing adds to the _meta of params or result. Messages that were parsed have neither.
+  // What printing adds to params or result. Messages that were parsed have neither.
   std::shared_ptr<const Stamp> stamp;
   std::int64_t progress_token = 0;  // 0: none.
 };

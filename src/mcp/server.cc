@@ -41,8 +41,8 @@ class LibraryServer : public Server {
   // The key of requestStates lives as long as the server: states do not outlive it.
   explicit LibraryServer(ServerOptions options) : registry_(random_id(52)) {
     registry_.options = std::move(options);
-    registry_.stamp =
-        std::make_shared<const Stamp>(Json{{kMetaServerInfo, to_json(registry_.options.implementation)}});
+    registry_.stamp = std::make_shared<const Stamp>(
+        Json{{kMetaServerInfo, to_json(registry_.options.implementation)}}, "", true);
   }
 
   void add_tool(Tool tool, ToolHandler handler) override {

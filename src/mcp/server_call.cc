@@ -57,14 +57,7 @@ int log_severity(std::string_view level) {
   return -1;
 }
 
-Json ServerRequest::dressed(Json value) const {
-  if (modern && !value.contains("resultType")) value["resultType"] = "complete";
-  return value;
-}
-
-void ServerRequest::answer(Json value) const { answer_dressed(dressed(std::move(value))); }
-
-void ServerRequest::answer_dressed(JsonValue value) const {
+void ServerRequest::answer(JsonValue value) const {
   auto message = result(id, std::move(value));
   if (modern) message.stamp = registry->stamp;
   outlet(std::move(message));
@@ -163,8 +156,8 @@ Result<Answers> ServerCall::ask_modern(const std::map<std::string, InputRequest>
   auto state = request.registry->states.seal(kept, request_digest(request.method, *request.params),
                                              system_clock().wall_ms());
   if (!state) return fail(std::move(state).error());
-  instead_ = JsonValue(request.dressed(
-      {{"resultType", "input_required"}, {"inputRequests", std::move(missing)}, {"requestState", *state}}));
+  instead_ =
+      Json{{"resultType", "input_required"}, {"inputRequests", std::move(missing)}, {"requestState", *state}};
   return fail(Code::kCancelled, "the client is asked first");
 }
 

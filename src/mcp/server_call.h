@@ -43,10 +43,7 @@ struct ServerRequest {
   bool modern = false;  // 2026-07-28.
   const Registry* registry = nullptr;
 
-  void answer(Json value) const;
-  // The same with a value that is dressed already: holds what its era wants in a result.
-  void answer_dressed(JsonValue value) const;
-  Json dressed(Json value) const;
+  void answer(JsonValue value) const;
   // With the caching hints that lists carry.
   void answer_cacheable(Json value) const;
   void refuse(int code, std::string message, JsonValue data = {}) const;
@@ -54,7 +51,7 @@ struct ServerRequest {
   void reject(int code, std::string message, JsonValue data = {}) const;
 };
 
-// What a handler's run gave; a result is dressed already.
+// What a handler's run gave.
 using Answer = tl::expected<JsonValue, RpcError>;
 // What the client answered, by key.
 using Answers = std::map<std::string, JsonValue>;

@@ -359,7 +359,7 @@ Task<void> ServerConnection::run(std::shared_ptr<ServerCall> call) {
   in_flight_.erase(call->request.id.print());
   if (call->is_cancelled) co_return Result<void>();
   if (answer)
-    call->request.answer_dressed(*std::move(answer));
+    call->request.answer(*std::move(answer));
   else
     call->request.outlet(failure(call->request.id, std::move(answer).error()));
   co_return Result<void>();

@@ -25,7 +25,7 @@ Json text_block(std::string text) {
   return block;
 }
 
-Json tool_result(const RegisteredTool& tool, ToolOutput output, bool modern) {
+Json tool_result(const RegisteredTool& tool, const ToolOutput& output, bool modern) {
   const bool structured = !output.structured.is_null();
   if (structured && tool.output) {
     if (const auto wrong = tool.output->check(*output.structured, 1); !wrong.empty()) {
@@ -38,7 +38,7 @@ Json tool_result(const RegisteredTool& tool, ToolOutput output, bool modern) {
   if (!output.content.is_null()) {
     answer["content"] = *output.content;
   } else {
-    auto text = output.text.empty() && structured ? output.structured.print() : std::move(output.text);
+    auto text = output.text.empty() && structured ? output.structured.print() : output.text;
     answer["content"].push_back(text_block(std::move(text)));
   }
   // Until 2025-11-25 structuredContent is an object; other values stand in the text alone.
@@ -53,10 +53,10 @@ asio::awaitable<Answer> run_tool(std::shared_ptr<ServerCall> call) {
   const Json* given = find(*request.params, "arguments");
   Json arguments = given != nullptr ? *given : Json::object();
   if (auto problem = explain_arguments(*tool, arguments); !problem.empty())
-    co_return JsonValue(request.dressed(error_result(std::move(problem))));
+    co_return JsonValue(error_result(std::move(problem)));
   auto output = co_await tool->handler(std::move(arguments), *call);
-  if (!output) co_return JsonValue(request.dressed(error_result(output.error().text())));
-  co_return JsonValue(request.dressed(tool_result(*tool, *std::move(output), request.modern)));
+  if (!output) co_return JsonValue(error_result(output.error().text()));
+  co_return JsonValue(tool_result(*tool, *output, request.modern));
 }
 
 asio::awaitable<Answer> run_resource(std::shared_ptr<ServerCall> call) {
@@ -83,7 +83,7 @@ asio::awaitable<Answer> run_resource(std::shared_ptr<ServerCall> call) {
     answer["ttlMs"] = 0;  // Nobody but the handler knows for how long it holds.
     answer["cacheScope"] = "private";
   }
-  co_return JsonValue(request.dressed(std::move(answer)));
+  co_return JsonValue(std::move(answer));
 }
 
 asio::awaitable<Answer> run_prompt(std::shared_ptr<ServerCall> call) {
@@ -107,7 +107,7 @@ asio::awaitable<Answer> run_prompt(std::shared_ptr<ServerCall> call) {
   if (!output) co_return refused(kInternalError, output.error().text());
   Json answer = {{"messages", *output->messages}};
   if (!output->description.empty()) answer["description"] = output->description;
-  co_return JsonValue(request.dressed(std::move(answer)));
+  co_return JsonValue(std::move(answer));
 }
 
 }  // namespace
@@ -130,7 +130,7 @@ asio::awaitable<Answer> run_handler(std::shared_ptr<ServerCall> call) {
     log_error("the handler of {} threw: {}", method, error.what());
     auto text =
         fmt::format("{} failed inside: {}", string_at(*call->request.params, "name", method), error.what());
-    if (method == "tools/call") co_return JsonValue(call->request.dressed(error_result(std::move(text))));
+    if (method == "tools/call") co_return JsonValue(error_result(std::move(text)));
     co_return refused(kInternalError, std::move(text));
   }
 }

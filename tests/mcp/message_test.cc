@@ -36,9 +36,10 @@ TEST_SUITE("mcp/message") {
 
   TEST_CASE("what every message says of its sender is printed into _meta, beside what stands there") {
     const auto stamp =
-        std::make_shared<const Stamp>(Json{{"io.x/version", "1"}, {"io.x/can", Json::object()}}, "1");
-    for (const char* params : {R"({})", R"({"a":1})", R"({"Zulu":1,"_a":2,"name":"n"})",
-                               R"({"_meta":{"mine":1,"z":2},"name":"n"})", R"({"_meta":7})"}) {
+        std::make_shared<const Stamp>(Json{{"io.x/version", "1"}, {"io.x/can", Json::object()}}, "1", true);
+    for (const char* params :
+         {R"({})", R"({"a":1})", R"({"Zulu":1,"_a":2,"name":"n"})",
+          R"({"_meta":{"mine":1,"z":2},"name":"n"})", R"({"_meta":7})", R"({"resultType":"task","z":1})"}) {
       for (auto make : {+[](Json body) { return request(Json(1), "m", std::move(body)); },
                         +[](Json body) { return result(Json(1), std::move(body)); }}) {
         auto message = make(Json::parse(params));
@@ -50,6 +51,8 @@ TEST_SUITE("mcp/message") {
         Json wanted = Json::parse(params);
         if (!wanted["_meta"].is_object()) wanted["_meta"] = Json::object();
         wanted["_meta"].update(Json::parse(R"({"io.x/version":"1","io.x/can":{},"progressToken":5})"));
+        if (message.kind == MessageKind::kResult && !wanted.contains("resultType"))
+          wanted["resultType"] = "complete";
         CHECK(printed[message.kind == MessageKind::kRequest ? "params" : "result"] == wanted);
         message.extra = Json{{"more", true}};
         Json with_more = printed;
