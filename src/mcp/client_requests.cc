@@ -69,6 +69,7 @@ Task<Reply> ClientCore::exchange(std::string method, JsonValue params, RequestOp
     if (!extra.empty())
       how.via = [this, extra](const Message& message) { return link->send(message, extra); };
     auto reply = co_await session->call(method, params, std::move(how));
+    if (was_modern && server.name.empty() && reply && *reply) learn_server(***reply);
     if (attempt > 1) co_return reply;
     if (!reply && !session_id.empty() && session_gone == session_id) {
       TSUKAI_CO_TRY_VOID(co_await renew(session_id));
@@ -109,10 +110,7 @@ Task<Reply> ClientCore::ask(std::string method, JsonValue params, OnProgress on_
       continue;
     }
     const Json& result = ***reply;
-    if (modern && server.name.empty()) learn_server(result);
-    const Json* said = modern ? find(result, "resultType") : nullptr;
-    if (said == nullptr || *said == "complete") co_return reply;
-    const auto type = string_at(result, "resultType", "complete");
+    const auto type = modern ? string_at(result, "resultType", "complete") : "complete";
     if (type == "complete") co_return reply;
     if (type != "input_required" || !may_ask(method)) {
       co_return fail(Code::kProtocol,
