@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kCallTimeout = 400ms;
+constexpr std::chrono::milliseconds kSoon = 400ms, kLong = 30s;  // Deadlines that are met, and that are not.
 constexpr std::size_t kHugeChunks = 100, kChunkBytes = 1u << 20;
 constexpr std::size_t kPeakMbMax = 80;  // A message of 16 MiB, held in a few forms while it is read.
 
@@ -125,8 +125,8 @@ Task<std::string> call_twice(RudeServer& rude, Heard& heard) {
   ServerConfig config;
   config.name = "rude";
   config.url = "http://127.0.0.1:" + std::to_string(rude.http->port()) + "/mcp";
-  config.start_timeout = rude.mood == "mute" ? kCallTimeout : 5s;
-  config.call_timeout = kCallTimeout;
+  config.start_timeout = rude.mood == "mute" ? kSoon : kLong;
+  config.call_timeout = rude.mood == "silent" ? kSoon : kLong;
   ClientOptions options;
   options.on_changed = [&](Changed) { return refresh(heard); };
   TSUKAI_CO_TRY(auto client, co_await Client::connect(std::move(config), std::move(options)));
