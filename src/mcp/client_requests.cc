@@ -97,7 +97,7 @@ Task<Reply> ClientCore::ask(std::string method, Json params, OnProgress on_progr
     }
     const Json& result = ***reply;
     const auto type = modern ? string_at(result, "resultType", "complete") : "complete";
-    if (type == "complete") co_return reply;
+    if (type == "complete" || (type == "task" && method == "tools/call")) co_return reply;
     if (type != "input_required" || !may_ask(method)) {
       co_return fail(Code::kProtocol,
                      fmt::format("server {} answered {} with a result of unknown type \"{}\"", config.name,

@@ -59,7 +59,8 @@ HttpHeaders headers_of(const State& state, const Message& message) {
     const auto name = message.method == "resources/read" ? string_at(*message.body, "uri")
                       : message.method == "tools/call" || message.method == "prompts/get"
                           ? string_at(*message.body, "name")
-                          : std::string();
+                      : message.method.starts_with("tasks/") ? string_at(*message.body, "taskId")
+                                                             : std::string();
     if (!name.empty()) out.emplace_back("Mcp-Name", header_value(name));
     return out;
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -19,6 +20,7 @@ const std::vector<std::string> kKeys = {"type",
                                         "url",
                                         "headers",
                                         "oauth",
+                                        "roots",
                                         "trusted",
                                         "era",
                                         "protocol_version",
@@ -81,6 +83,23 @@ Result<std::map<std::string, std::string>> text_members(const std::string& serve
   return out;
 }
 
+// The address of a folder, which is relative to where tsukai was started; unsafe bytes are escaped.
+Result<std::string> root_of(const std::string& server, const std::string& path) {
+  std::error_code error;
+  const auto whole = std::filesystem::absolute(path, error).lexically_normal().string();
+  if (error || path.empty()) return wrong(server, "roots", fmt::format("names no folder: \"{}\"", path));
+  constexpr std::string_view kSafe = "/-._~";
+  std::string out = "file://";
+  for (const char c : whole) {
+    const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (plain || kSafe.find(c) != std::string_view::npos)
+      out += c;
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
 Result<std::chrono::milliseconds> duration(const std::string& server, const std::string& key,
                                            const Json& value) {
   if (!value.is_number_integer() || value.get<std::int64_t>() <= 0 ||
@@ -118,6 +137,14 @@ Result<void> read_member(ServerConfig& config, const std::string& key, const Jso
       TSUKAI_TRY(member, expanded(server, "oauth." + name, member.get<std::string>()));
     }
     config.oauth = std::move(whole);
+  } else if (key == "roots") {
+    if (!value.is_array())
+      return wrong(server, key, fmt::format("must be an array of folders, not {}", value.type_name()));
+    for (const auto& folder : value) {
+      TSUKAI_TRY(const auto path, text_member(server, key, folder));
+      TSUKAI_TRY(auto root, root_of(server, path));
+      config.roots.push_back(std::move(root));
+    }
   } else if (key == "trusted") {
     if (!value.is_boolean()) return wrong(server, key, "must be true or false");
     config.trusted = value.get<bool>();

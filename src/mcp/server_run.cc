@@ -119,7 +119,7 @@ asio::awaitable<Answer> run_handler(std::shared_ptr<ServerCall> call) {
     co_return answer;
   } catch (const std::exception& error) {
     // What a handler throws stays here: a mistake in one must not end the connection of all.
-    if (call->is_cancelled) co_return refused(kInternalError, "cancelled");
+    if (call->cancelled()) co_return refused(kInternalError, "cancelled");
     log_error("the handler of {} threw: {}", method, error.what());
     auto text =
         fmt::format("{} failed inside: {}", string_at(*call->request.params, "name", method), error.what());
