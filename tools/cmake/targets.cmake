@@ -95,7 +95,19 @@ function(tsukai_tests FOLDER)
     endif()
     add_test(NAME ${FOLDER}/${STEM} COMMAND test_${FOLDER} --source-file=*/${STEM}.cc --no-intro)
     set_tests_properties(${FOLDER}/${STEM} PROPERTIES LABELS ${LABEL} TIMEOUT 300)
+    # Installed once for all that start them, and not in the time of a test.
+    if(STEM MATCHES "^mcp_(servers|calls)_net_test$")
+      set_tests_properties(${FOLDER}/${STEM} PROPERTIES FIXTURES_REQUIRED npm_servers)
+    endif()
   endforeach()
+endfunction()
+
+# The published MCP servers that net tests start, fetched from npm into the build folder. 3: npm was not to be reached.
+function(tsukai_npm_servers)
+  add_test(NAME tools/npm_servers
+           COMMAND ${PROJECT_SOURCE_DIR}/tests/tools/npm_servers.sh ${CMAKE_BINARY_DIR}/npm-servers)
+  set_tests_properties(tools/npm_servers PROPERTIES LABELS net TIMEOUT 600 SKIP_RETURN_CODE 3
+                       FIXTURES_SETUP npm_servers)
 endfunction()
 
 # Every tests/bench/*.cc is a program of its own; none runs as a test and none asserts on time.
