@@ -292,8 +292,10 @@ Result<void> Progress::take_call(const Row& row) {
       }
       break;
     case Kind::kToolStarted:
+      // One more row for a dispatch says what its server made of it.
+      call->task = string_at(*row.payload, "task");
+      if (call->task.empty() || call->stage != CallProgress::Stage::kStarted) ++call->attempts;
       call->stage = CallProgress::Stage::kStarted;
-      ++call->attempts;
       break;
     case Kind::kToolUnknown:
       call->stage = CallProgress::Stage::kUnknown;
@@ -332,7 +334,10 @@ Result<void> Progress::take_signal(const Row& row) {
   // What names no unknown call came too late or twice: it stays in the journal and does nothing.
   if (call == nullptr || call->stage != CallProgress::Stage::kUnknown) return {};
   const auto action = string_at(*wish, "action");
-  if (action == "retry") call->stage = CallProgress::Stage::kIntended;
+  if (action == "retry") {
+    call->stage = CallProgress::Stage::kIntended;
+    call->task.clear();
+  }
   if (action == "abort")
     aborted = fmt::format("{} gave up on {}", string_at(*wish, "by", "a person"), call->step_key);
   if (action == "done") settle(*call, Outcome::kDone, string_at(*wish, "result"), 0);

@@ -28,7 +28,8 @@ struct CallProgress {
   } stage = Stage::kPlanned;
   infer::ToolCall call;
   std::string step_key;  // "step-2/call-1"
-  int attempts = 0;      // TOOL_STARTED rows so far.
+  int attempts = 0;      // Dispatches so far.
+  std::string task;      // Its server made a task of the last one: who asks for that gets the result.
   bool asked = false;    // APPROVAL_ASKED is durable.
   bool allowed = false;  // APPROVAL_GIVEN is durable and allows it.
   bool denied = false;   // APPROVAL_GIVEN is durable and denies it: `denial` says who and why.

@@ -125,7 +125,7 @@ Result<std::unique_ptr<RecordedToolbox>> RecordedToolbox::make(const Record& rec
 }
 
 asio::awaitable<Observation> RecordedToolbox::call(infer::ToolCall, std::string, std::string step_key,
-                                                   std::int64_t) {
+                                                   std::int64_t, CallTask) {
   const auto found = record_.observations.find(step_key);
   if (found == record_.observations.end()) {
     co_return observe_failure(Outcome::kFailed, "the record has no result of " + step_key, redaction());

@@ -65,7 +65,7 @@ class RecordedToolbox : public Toolbox {
   static Result<std::unique_ptr<RecordedToolbox>> make(const Record& record, const AgentFile& file,
                                                        RecordedClock& clock);
   asio::awaitable<Observation> call(infer::ToolCall call, std::string key, std::string step_key,
-                                    std::int64_t limit_ms) override;
+                                    std::int64_t limit_ms, CallTask task) override;
 
  private:
   RecordedToolbox(ToolboxOptions options, const Record& record, RecordedClock& clock)

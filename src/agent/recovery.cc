@@ -8,6 +8,7 @@ Recovery recovery_of(const CallProgress& call, const BoundTool& tool, bool trust
   if (call.stage == CallProgress::Stage::kPlanned || call.stage == CallProgress::Stage::kIntended) {
     return Recovery::kDispatch;
   }
+  if (!call.task.empty()) return Recovery::kWait;
   if (!tool.key_argument.empty()) return Recovery::kRetry;
   const auto& hints = tool.tool.annotations;
   if (trusted && tool.tool.has_annotations && (hints.read_only || hints.idempotent)) return Recovery::kRetry;

@@ -11,6 +11,7 @@ namespace tsukai::agent {
 enum class Recovery {
   kDispatch,  // It never reached its server.
   kRetry,     // Doing it again changes nothing: read-only, idempotent, or keyed.
+  kWait,      // Its server made a task of it, which is asked for its result.
   kUnknown,   // Nobody can know: a person decides.
 };
 

@@ -98,7 +98,7 @@ Task<void> Run::admit(Gate& gate) {
     if (calls()[i].asks) {
       TSUKAI_CO_TRY_VOID(begin_question(i));
       if (fates_[i] == Fate::kOver) continue;
-    } else {
+    } else if (calls()[i].task.empty() || calls()[i].stage != CallProgress::Stage::kStarted) {
       TSUKAI_CO_TRY_VOID(
           stage(Kind::kToolStarted, calls()[i].step_key, Json::object(), calls()[i].attempts + 1));
     }
@@ -223,15 +223,31 @@ Result<void> Run::intend() {
 Task<void> Run::make_call(std::size_t index) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto each = calls()[index];
-  auto observation =
-      co_await parts_.toolbox.call(each.call, idempotency_key(id_, each.step_key), each.step_key, left_ms());
-  fates_[index] = Fate::kOver;
+  CallTask task{each.task, [this, index](const std::string& id) { became_task(index, id); }};
+  auto observation = co_await parts_.toolbox.call(each.call, idempotency_key(id_, each.step_key),
+                                                  each.step_key, left_ms(), std::move(task));
+  fates_[index] = observation.task_lost ? Fate::kWaits : Fate::kOver;
   landed_any_ = true;
   landed_->cancel();
   if (observation.outcome == Outcome::kCancelled) co_return Result<void>();
+  if (observation.task_lost) {
+    auto unknown = call_record(each.call);
+    unknown["reason"] = observation.text;
+    auto staged = stage(Kind::kToolUnknown, each.step_key, std::move(unknown), each.attempts);
+    if (!staged) call_failed_ = staged.error();
+    co_return Result<void>();
+  }
   shorten(observation, each.step_key);
   if (auto settled = settle(index, observation); !settled) call_failed_ = settled.error();
   co_return Result<void>();
+}
+
+void Run::became_task(std::size_t index, const std::string& task) {
+  const auto& each = calls()[index];
+  auto staged = stage(Kind::kToolStarted, each.step_key, Json{{"task", task}}, each.attempts);
+  if (!staged) call_failed_ = staged.error();
+  landed_any_ = true;
+  landed_->cancel();
 }
 
 void Run::tell_result(const CallProgress& call, std::size_t bytes, double ms) {

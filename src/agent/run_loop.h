@@ -88,6 +88,8 @@ class Run {
   bool room_in_budget() const;
   Result<void> intend();
   Task<void> make_call(std::size_t index);
+  // The call has become a task of its server: written down at once, so that a later process asks for it.
+  void became_task(std::size_t index, const std::string& task);
   Result<void> settle(std::size_t index, const Observation& observation);
   std::size_t count(Fate fate) const;
   std::string waiting_reason() const;

@@ -99,8 +99,10 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
     TSUKAI_CO_TRY(ground->memory, memory::Memory::open(ground->database, clock));
   }
   TSUKAI_CO_TRY(auto model, open_model(file.model, options.threads));
+  TSUKAI_CO_TRY(auto pins, ToolPins::open(ground->database, clock));
 
   ToolboxOptions tools;
+  tools.pins = pins.get();
   tools.servers = file.servers;
   tools.globs = file.tools;
   tools.policy = file.policy;
@@ -112,6 +114,10 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
   tools.tell = [&clock, on_event = options.on_event](std::string type, JsonValue data) {
     if (on_event) on_event({std::move(type), clock.wall_ms(), std::move(data)});
   };
+  ServerQuestions questions(file.policy, *model, options.elicit, [tell = tools.tell](std::string text) {
+    tell("notice", Json{{"message", std::move(text)}});
+  });
+  tools.client_options = [&questions](const std::string& server) { return questions.options_for(server); };
   TSUKAI_CO_TRY(auto toolbox, co_await Toolbox::open(std::move(tools)));
 
   RunParts parts{.file = std::move(file),

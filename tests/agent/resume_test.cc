@@ -104,6 +104,38 @@ TEST_SUITE("agent/resume") {
     }
   }
 
+  TEST_CASE("a call that its server made a task of is not made again: the task is asked for its result") {
+    Situation s;
+    auto& shop = s.tool("shop", "pay", answering("paid twice"));
+    shop.makes_tasks = true;
+    s.script.turns = {calls("shop__pay", {{"amount", 5}}), says("all paid")};
+    s.run_killed_when([&] {
+      const auto rows = s.rows();
+      return !rows.empty() && string_at(*rows.back().payload, "task") == "task-1" &&
+             rows.back().kind == Kind::kToolStarted;
+    });
+    REQUIRE(shop.calls.size() == 1);
+    SUBCASE("the server has kept it") {
+      shop.tasks["task-1"] = text_result("paid once");
+      const auto outcome = s.resume();
+      REQUIRE(outcome);
+      CHECK(outcome->answer == "all paid");
+      CHECK(s.observations() == std::vector<std::string>{"paid once"});
+      CHECK(shop.calls.size() == 1);
+    }
+    SUBCASE("the server no longer knows it: a person decides, and a retry calls anew") {
+      REQUIRE(s.resume()->state == RunState::kWaiting);
+      CHECK(s.rows().back().kind == Kind::kToolUnknown);
+      CHECK(shop.calls.size() == 1);
+      shop.makes_tasks = false;
+      REQUIRE(s.outside([&](Journal& journal, const std::string& run) {
+        return resolve_call(journal, run, "step-1/call-1", Resolution::kRetry, "", "mika");
+      }));
+      CHECK(s.resume()->state == RunState::kDone);
+      CHECK(shop.calls.size() == 2);
+    }
+  }
+
   TEST_CASE("only an unknown call can be resolved") {
     Situation s;
     die_in_call(s);

@@ -55,6 +55,8 @@ void RunView::show(const agent::Event& event) {
     output_.note(output_.paint_note(
         Style::kYellow,
         printable(fmt::format("{} is not available: {}", string_at(data, "server"), message))));
+  } else if (event.type == "tool_changed") {
+    show_changed_tool(data);
   } else if (event.type == "recalled") {
     const Json* episodes = find(data, "episodes");
     const auto count =
@@ -81,6 +83,23 @@ void RunView::show(const agent::Event& event) {
     const std::string message = string_at(data, "message");
     if (!heard_.empty() && message == "to the model: " + heard_) return;
     output_.note(output_.paint_note(Style::kYellow, printable(message)));
+  }
+}
+
+void RunView::show_changed_tool(const Json& data) {
+  const std::string server = string_at(data, "server"), tool = string_at(data, "tool");
+  const bool accepted = bool_at(data, "accepted");
+  const std::string what =
+      accepted ? fmt::format("{}.{} has changed ({})", server, tool, string_at(data, "why"))
+               : fmt::format("{}.{} has changed and is left out; to use it: tsukai mcp pins accept {} {}",
+                             server, tool, server, tool);
+  output_.note(output_.paint_note(accepted ? Style::kDim : Style::kYellow, printable(what)));
+  const Json* differences = find(data, "differences");
+  if (differences == nullptr || !differences->is_array()) return;
+  for (const Json& line : *differences) {
+    if (line.is_string())
+      output_.note(
+          output_.paint_note(Style::kDim, fmt::format("{}{}", kIndent, printable(line.get<std::string>()))));
   }
 }
 

@@ -31,6 +31,7 @@ class RunView {
   const std::string& run_id() const { return run_id_; }
 
  private:
+  void show_changed_tool(const Json& data);
   void show_text(std::string_view text);
   void end_text();
   void show_call(const Json& data);

@@ -156,8 +156,10 @@ std::string details_text(const agent::Row& row) {
     }
     case agent::Kind::kToolIntent:
       return fmt::format("{} {}", string_at(payload, "tool"), one_line(find(payload, "arguments")));
-    case agent::Kind::kToolStarted:
-      return {};
+    case agent::Kind::kToolStarted: {
+      const std::string task = string_at(payload, "task");
+      return task.empty() ? std::string() : "task " + task;
+    }
     case agent::Kind::kToolResult: {
       const std::string outcome = string_at(payload, "outcome");
       const std::string observation = string_at(payload, "observation");

@@ -38,6 +38,14 @@ class SharedClient : public mcp::Client {
   Task<mcp::ToolResult> call_tool(std::string tool, Json arguments, mcp::OnProgress on_progress) override {
     return client_->call_tool(std::move(tool), std::move(arguments), std::move(on_progress));
   }
+  Task<mcp::ToolResult> call_tool_as_task(std::string tool, Json arguments, mcp::OnTask on_task,
+                                          mcp::OnProgress on_progress) override {
+    return client_->call_tool_as_task(std::move(tool), std::move(arguments), std::move(on_task),
+                                      std::move(on_progress));
+  }
+  Task<mcp::ToolResult> await_task(std::string task, std::string tool, mcp::OnProgress on_progress) override {
+    return client_->await_task(std::move(task), std::move(tool), std::move(on_progress));
+  }
   Task<void> ping() override { return client_->ping(); }
   std::string stderr_tail() const override { return client_->stderr_tail(); }
   std::size_t junk_lines() const override { return client_->junk_lines(); }

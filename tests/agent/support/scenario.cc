@@ -9,6 +9,7 @@
 #include "agent/prompt_rebuild.h"
 #include "agent/replay.h"
 #include "agent/support/situation.h"
+#include "agent/tool_pins.h"
 
 namespace tsukai::agent {
 namespace {
@@ -160,6 +161,15 @@ void script(Situation& s, const Json& turns) {
   }
 }
 
+// {SERVER: {TOOL: its new description, version: V}}
+void change_servers(Situation& s, const Json& servers) {
+  for (const auto& [server, tools] : servers.items()) {
+    auto& fake = s.servers[server];
+    fake.version = string_at(tools, "version", fake.version);
+    for (auto& tool : fake.tools) tool.description = string_at(tools, tool.name, tool.description);
+  }
+}
+
 // One act after the first: {approve|deny|retry|abort|done: CALL, result, reason}, {resume}, {run: TASK}, each
 // with {model}.
 Result<RunOutcome> act(Situation& s, const Json& step, Result<RunOutcome> before) {
@@ -179,6 +189,12 @@ Result<RunOutcome> act(Situation& s, const Json& step, Result<RunOutcome> before
     return {};
   };
   if (auto said = s.outside(say); !said) return fail(said.error());
+  if (const auto* changed = find(step, "change")) change_servers(s, *changed);
+  if (const auto server = string_at(step, "accept_pins"); !server.empty()) {
+    TSUKAI_TRY(auto database, Database::open(s.database()));
+    TSUKAI_TRY(auto pins, ToolPins::open(database, s.clock));
+    TSUKAI_TRY_VOID(pins->accept(server, ""));
+  }
   if (step.contains("run")) return s.run(string_at(step, "run"));
   return step.contains("resume") ? s.resume() : before;
 }
@@ -324,6 +340,11 @@ std::vector<std::string> play_scenario(const Json& scenario) {
   std::string notices, results;
   for (const auto& data : s.told("notice")) notices += string_at(data, "message") + "\n";
   for (const auto& data : s.told("server_failed")) notices += string_at(data, "server") + " failed\n";
+  for (const auto& data : s.told("tool_changed")) {
+    notices += fmt::format("{}.{} has changed {}\n", string_at(data, "server"), string_at(data, "tool"),
+                           string_at(data, "why"));
+    for (const auto& line : data["differences"]) notices += line.get<std::string>() + "\n";
+  }
   for (const auto& text : s.observations()) results += text + "\n";
   check.has("notice_has", notices);
   check.has("observation_has", results);
