@@ -100,7 +100,7 @@ int main(int argc, char** argv) {
       "$XDG_CACHE_HOME/tsukai\n"
       "or ~/.cache/tsukai.\n\n"
       "Examples:\n"
-      "  tsukai mcp call tsukai-maps maps_text_search '{\"keywords\": \"coffee near the old gate\"}'\n"
+      "  tsukai mcp call maps_text_search keywords=\"coffee near the old gate\" -- tsukai-maps\n"
       "  tsukai-maps generate --out city.db --seed 7 && tsukai-maps --data city.db\n"
       "  tsukai-maps import town.osm.pbf --out town.db && tsukai-maps --data town.db\n"
       "  tsukai-maps --http 127.0.0.1:8930 --key secret\n"
