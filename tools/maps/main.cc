@@ -119,7 +119,7 @@ int main(int argc, char** argv) {
                  "Language of answers: en, zh or ja; questions in Chinese or Japanese are answered in kind")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Language>{
           {"en", Language::kEnglish}, {"zh", Language::kChinese}, {"ja", Language::kJapanese}}))
-      ->type_name("LANGUAGE");
+      ->option_text("LANGUAGE");
   CLI::App* make = app.add_subcommand("generate", "Write a made-up city to a map file");
   make->add_option("--out", out, "File to write; replaced when it is there")->required()->type_name("FILE");
   make->add_option("--seed", seed, "The same number gives the same city")->type_name("N");

@@ -302,8 +302,9 @@ Result<Answer> search_detail(Service& service, const Json& arguments) {
                  {"city", service.map().region().city.in(language)},
                  {"type", kind_of(found, language)},
                  {"alias", place.alias}};
-  std::string text = fmt::format("{} is a {} at {} ({})", place.name.in(language), kind_of(found, language),
-                                 found.address(language), to_text(place.at));
+  const std::string address = found.address(language), point = to_text(place.at);
+  std::string text = fmt::format("{} is a {} at {}", place.name.in(language), kind_of(found, language),
+                                 address.empty() ? point : fmt::format("{} ({})", address, point));
   const auto add = [&](const char* key, const std::string& value, const std::string& words) {
     if (value.empty()) return;
     detail[key] = value;

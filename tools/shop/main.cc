@@ -132,7 +132,7 @@ int main(int argc, char** argv) {
          "Language of names in answers: en, zh or ja; questions in Chinese or Japanese are answered in kind")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Language>{
           {"en", Language::kEnglish}, {"zh", Language::kChinese}, {"ja", Language::kJapanese}}))
-      ->type_name("LANGUAGE");
+      ->option_text("LANGUAGE");
   bool fast = false;
   app.add_flag("--fast", fast,
                "Do not wait for the disk: a power cut may lose the last writes, though never half of one");
