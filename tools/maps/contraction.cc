@@ -3,6 +3,7 @@
 // so what each needs is found in parallel, and in the order of the map, where what searches read is in the
 // cache. The result does not depend on the number of threads.
 #include <algorithm>
+#include <limits>
 #include <thread>
 
 #include "tools/maps/hierarchy.h"
@@ -52,17 +53,20 @@ class Contraction {
         worker.shortcuts.clear();
       }
       in_parallel(left_.size(), [&](Worker& worker, std::size_t i) {
-        if (least(left_[i], importance_of(left_[i]))) worker.candidates.push_back(left_[i]);
+        const std::int64_t importance = importance_of(left_[i]);
+        if (importance < kNeverOut && least(left_[i], importance)) worker.candidates.push_back(left_[i]);
       });
       std::vector<std::int32_t> candidates;
       for (const Worker& worker : workers_)
         candidates.insert(candidates.end(), worker.candidates.begin(), worker.candidates.end());
+      if (candidates.empty()) break;
       // Their importance may have grown since it was looked at.
       in_parallel(candidates.size(),
                   [&](Worker& worker, std::size_t i) { trials[i] = attempt(worker, candidates[i]); });
       for (std::size_t i = 0; i < candidates.size(); ++i) {
         importance_of(candidates[i]) = trials[i].importance;
-        if (least(candidates[i], trials[i].importance)) take_out(candidates[i], trials[i]);
+        if (trials[i].importance < kNeverOut && least(candidates[i], trials[i].importance))
+          take_out(candidates[i], trials[i]);
       }
       std::erase_if(left_, [&](std::int32_t node) { return level_[static_cast<std::size_t>(node)] < 0; });
       if (left_.size() < packed / 2) pack(), packed = left_.size();
@@ -79,6 +83,10 @@ class Contraction {
   static constexpr std::size_t kCoreNeighbours = 16;
   // By a witness search: fewer find fewer detours, which costs shortcuts but no correctness.
   static constexpr int kSettledMax = 40;
+  // A node with more neighbours is of the core from the start, since taking it out could join each to each;
+  // and of its neighbours searches see the nearest.
+  static constexpr std::size_t kNeighboursMax = 256;
+  static constexpr std::int64_t kNeverOut = std::numeric_limits<std::int64_t>::max();
   static constexpr std::size_t kWorkersMax = 8;
   static constexpr std::size_t kNodesPerWorker = 5000;  // Fewer are not worth a thread.
 
@@ -231,6 +239,7 @@ class Contraction {
   Trial attempt(Worker& worker, std::int32_t node) {
     const std::size_t before = worker.shortcuts.size();
     const std::span<const Near> all = near(node);
+    if (all.size() > kNeighboursMax) return {kNeverOut, &worker, before, before};
     const std::uint32_t begin = list(node).begin;
     std::int64_t removed = 1, removed_hops = 1, added_hops = 0;
     for (std::size_t f = 0; f < all.size(); ++f) {
@@ -295,7 +304,8 @@ class Contraction {
       if (ticks > worker.at(node).ticks) continue;
       if (ticks >= limit) return;
       bool found = false;
-      for (const Near& to : near(node)) {
+      const std::span<const Near> all = near(node);
+      for (const Near& to : all.first(std::min(all.size(), kNeighboursMax))) {
         if (to.out >= limit - ticks) break;  // So do the farther ones, which come after it.
         if (to.node == without) continue;
         const Ticks there = ticks + to.out;
