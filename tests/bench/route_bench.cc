@@ -1,5 +1,5 @@
 // How quickly routes are found on a generated graph of a million edges.
-//   route_bench [EDGES] [PAIRS]
+//   route_bench [EDGES] [PAIRS] [walk|cycle|drive]
 // Prints, per mode of travel, the median, the 99th percentile and the worst of random pairs, by A* and by the
 // hierarchy, and compares each pair's two routes: both must be as quick.
 #include <fmt/format.h>
@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
+#include <string_view>
 
 #include "base/random.h"
 #include "tools/maps/road_graph.h"
@@ -104,6 +105,7 @@ std::vector<double> measure(const RoadGraph& roads, Mode mode, const char* name,
 int main(int argc, char** argv) {
   const std::size_t edges = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1'000'000;
   const int pairs = std::max(1, argc > 2 ? std::atoi(argv[2]) : 300);
+  const std::string_view only = argc > 3 ? argv[3] : "";
   auto start = Clock::now();
   RoadGraph roads = grid_graph(edges, 7);
   fmt::print("{} nodes, {} edges, built in {:.0f} ms\n", roads.nodes().size(), roads.edges().size(),
@@ -111,6 +113,7 @@ int main(int argc, char** argv) {
   bool all_agree = true;
   for (const auto& [mode, name] :
        {std::pair(Mode::kWalk, "walk"), std::pair(Mode::kCycle, "cycle"), std::pair(Mode::kDrive, "drive")}) {
+    if (!only.empty() && only != name) continue;
     const auto plain = measure(roads, mode, fmt::format("{}, A*", name).c_str(), pairs);
     start = Clock::now();
     const double before = cpu_ms(CLOCK_PROCESS_CPUTIME_ID);

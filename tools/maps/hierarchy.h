@@ -35,7 +35,7 @@ class Hierarchy {
   using OnProgress = std::function<void(std::size_t done, std::size_t total)>;
 
   Hierarchy() = default;
-  // Of parallel arcs the quickest counts, loops never do. Takes 20 to 30 us of processor time a node,
+  // Of parallel arcs the quickest counts, loops never do. Takes 20 to 40 us of processor time a node,
   // in as many threads as there are cores.
   static Hierarchy build(std::size_t nodes, std::span<const Arc> arcs, const OnProgress& on_progress = {});
 
