@@ -1,5 +1,7 @@
 #include "mcp/tool_schema.h"
 
+#include <nlohmann/json.hpp>
+
 namespace tsukai::mcp::schema {
 
 Json text(const char* description) {
@@ -36,6 +38,10 @@ Json object(Members required, Members optional) {
   if (!names.empty()) whole["required"] = std::move(names);
   return whole;
 }
+
+Json object(Members required) { return object(std::move(required), {}); }
+
+Json arguments(Members required) { return arguments(std::move(required), {}); }
 
 Json arguments(Members required, Members optional) {
   Json whole = object(std::move(required), std::move(optional));

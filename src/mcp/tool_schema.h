@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "mcp/types.h"
 
 namespace tsukai::mcp::schema {
@@ -21,9 +21,11 @@ Json number();
 Json integer();
 Json between(const char* description, std::int64_t least, std::int64_t most);
 Json list(Json items);
-Json object(Members required, Members optional = {});
+Json object(Members required);
+Json object(Members required, Members optional);
 // An object without any other members: an argument that the tool does not know is a mistake worth telling.
-Json arguments(Members required, Members optional = {});
+Json arguments(Members required);
+Json arguments(Members required, Members optional);
 
 // A tool that only reads, where nothing changes meanwhile, and whose world is this machine; whoever adds one
 // that does more says so in its annotations.

@@ -1,6 +1,7 @@
 #include "tools/maps/tools.h"
 
 #include <boost/asio/post.hpp>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "mcp/tool_schema.h"

@@ -1,5 +1,7 @@
 #include "tools/search/tools.h"
 
+#include <nlohmann/json.hpp>
+
 #include "mcp/tool_schema.h"
 
 namespace tsukai::search {

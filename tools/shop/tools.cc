@@ -1,6 +1,7 @@
 #include "tools/shop/tools.h"
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "mcp/tool_schema.h"
