@@ -23,20 +23,12 @@ Task<Answer> Desk::answer(ToolFunction function, Json arguments, bool writes) {
       std::make_shared<Waiting>(Waiting{function, std::move(arguments), std::nullopt,
                                         asio::steady_timer(executor, asio::steady_timer::time_point::max())});
   queue_.push_back(mine);
-  if (queue_.size() == 1) gather(executor, 1, 0);
+  // Whoever is ready by now comes before the posted turn, and so into the same transaction.
+  if (queue_.size() == 1) asio::post(executor, [self = shared_from_this()] { self->serve(); });
   boost::system::error_code woken;
   co_await mine->called.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   if (mine->answer) co_return std::move(*mine->answer);
   co_return fail(Code::kCancelled, "the call was cancelled before its turn");
-}
-
-void Desk::gather(asio::any_io_executor executor, std::size_t seen, int quiet_turns) {
-  asio::post(executor, [self = shared_from_this(), executor, seen, quiet_turns] {
-    const std::size_t now = self->queue_.size();
-    const int quiet = now > seen ? 0 : quiet_turns + 1;
-    if (now < kTogetherMax && quiet < kQuietTurns) return self->gather(executor, now, quiet);
-    self->serve();
-  });
 }
 
 void Desk::serve() {

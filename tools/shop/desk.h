@@ -15,10 +15,6 @@ namespace tsukai::shop {
 class Desk : public std::enable_shared_from_this<Desk> {
  public:
   static constexpr std::size_t kTogetherMax = 64;
-  // Turns of the event loop without a newcomer before a transaction begins. A request takes a few from its
-  // socket to here, and those of other connections are a turn or two behind the first: waiting costs
-  // microseconds, a transaction of one's own a wait for the disk.
-  static constexpr int kQuietTurns = 4;
 
   explicit Desk(Shop& shop) : shop_(shop) {}
 
@@ -27,7 +23,6 @@ class Desk : public std::enable_shared_from_this<Desk> {
 
  private:
   struct Waiting;
-  void gather(asio::any_io_executor executor, std::size_t seen, int quiet_turns);
   void serve();
 
   Shop& shop_;
