@@ -236,7 +236,18 @@ void fill_params(YamlNode& root, const std::vector<Parameter>& params, const Age
   if (names.empty()) return;
   Filler filler(std::move(values), std::move(names), mistakes);
   for (auto& [key, value] : root.members) {
-    if (key.scalar != "params") filler.fill(value);
+    if (key.scalar == "params") continue;
+    if (key.scalar != "agents") {
+      filler.fill(value);
+      continue;
+    }
+    // An agent within the file has parameters of its own.
+    for (auto& [name, entry] : value.members) {
+      if (entry.kind == YamlNode::Kind::kScalar) filler.fill(entry);
+      for (auto& [member, inner] : entry.members) {
+        if (member.scalar != "agent") filler.fill(inner);
+      }
+    }
   }
 }
 

@@ -114,6 +114,7 @@ struct Retention {
 constexpr std::size_t kPayloadBytesMax = 64u << 20;
 constexpr std::int64_t kRowsPerRunMax = 1'000'000;
 constexpr std::size_t kStepKeyBytesMax = 256;
+constexpr std::size_t kRunIdLetters = 12;  // 60 bits.
 
 // One connection's view of the journal. Not thread-safe. Bytes at rest: docs/formats/journal.md.
 // Errors of every write: kNotFound (no such run), kInvalidArgument (the run has ended; a malformed entry),
@@ -128,6 +129,10 @@ class Journal {
   // unguessable.
   virtual Result<std::string> start_run(std::string agent, std::string task, std::string user,
                                         const Json& payload) = 0;
+  // The same under an id that the caller chose: kRunIdLetters of [a-z2-7]. kInvalidArgument: there is such a
+  // run.
+  virtual Result<std::string> start_run_as(std::string id, std::string agent, std::string task,
+                                           std::string user, const Json& payload) = 0;
   // Durable on return (synchronous=FULL). Chained to the row before.
   virtual Result<Row> append(const std::string& run, Kind kind, std::string step_key, int attempt,
                              const Json& payload) = 0;

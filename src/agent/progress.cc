@@ -94,6 +94,8 @@ Result<void> Progress::apply(const Row& row) {
     case Kind::kToolResult:
     case Kind::kApprovalAsked:
     case Kind::kApprovalGiven:
+    case Kind::kChildStarted:
+    case Kind::kChildDone:
       return take_call(row);
     case Kind::kPlan:
       return take_plan(row);
@@ -163,7 +165,7 @@ Result<void> Progress::take_answer(const Row& row, CallProgress& call) {
   const auto tokens = static_cast<std::int64_t>(prompt.tokens.size());
   totals.add_model_call(reply.usage, tokens == 0 ? -1 : tokens, number_at(*row.payload, "ms"));
   situation.spent.tokens = totals.tokens_spent();
-  situation.spent.usd = totals.usage.usd;
+  situation.spent.usd = totals.usd_spent();
   questions.erase(row.step_key);
   const bool cut = reply.finish == infer::FinishReason::kLength;
   settle(call, cut ? Outcome::kFailed : Outcome::kDone,
@@ -265,7 +267,7 @@ Result<void> Progress::take_reply(const Row& row) {
     turn.calls.push_back({.call = each.call.name + " " + each.call.arguments.print()});
   situation.turns.push_back(std::move(turn));
   situation.spent.tokens = totals.tokens_spent();
-  situation.spent.usd = totals.usage.usd;
+  situation.spent.usd = totals.usd_spent();
   steps.push_back(std::move(step));
   open.reset();
   return {};
@@ -307,17 +309,39 @@ Result<void> Progress::take_call(const Row& row) {
       call->denial = fmt::format("{} said no: {}", string_at(*row.payload, "by", "a person"),
                                  string_at(*row.payload, "reason", "no reason given"));
       break;
+    case Kind::kChildStarted:
+      call->stage = CallProgress::Stage::kStarted;
+      ++call->attempts;
+      call->child = row.payload;
+      if (const auto* arguments = find(*row.payload, "arguments");
+          arguments != nullptr && !call->parent.empty())
+        call->call.arguments = *arguments;
+      break;
+    case Kind::kChildDone:
+      if (const auto* spent = find(*row.payload, "totals")) totals.add_child(*spent);
+      take_result(row, *call);
+      break;
     default:
-      settle(*call, outcome_named(string_at(*row.payload, "outcome")), string_at(*row.payload, "observation"),
-             number_at(*row.payload, "ms"));
-      if (bool_at(*row.payload, "handle")) {
-        const auto* came = find(*row.payload, "came");
-        long_results[row.step_key] = came == nullptr ? std::string() : whole_text(*came);
-      }
-      if (auto result = results.find(call->plan_id); result != results.end() && !call->parent.empty())
-        result->second.text = whole_result(*row.payload);
+      take_result(row, *call);
   }
   return {};
+}
+
+void Progress::take_result(const Row& row, CallProgress& call) {
+  settle(call, outcome_named(string_at(*row.payload, "outcome")), string_at(*row.payload, "observation"),
+         number_at(*row.payload, "ms"));
+  if (bool_at(*row.payload, "handle")) {
+    const auto* came = find(*row.payload, "came");
+    long_results[row.step_key] = came == nullptr ? std::string() : whole_text(*came);
+  }
+  if (const auto* found = find(*row.payload, "found"); found != nullptr && found->is_array()) {
+    for (const auto& name : *found) {
+      if (name.is_string() && std::find(found_tools.begin(), found_tools.end(), name) == found_tools.end())
+        found_tools.push_back(name.get<std::string>());
+    }
+  }
+  if (auto result = results.find(call.plan_id); result != results.end() && !call.parent.empty())
+    result->second.text = whole_result(*row.payload);
 }
 
 // A person's word about the run: {"name": "say", "payload": {"text"}} or {"name": "cancel"} or {"name":
@@ -349,7 +373,10 @@ void Progress::settle(CallProgress& call, Outcome outcome, std::string observati
     results[call.plan_id] = {described(*plan->second.find(call.plan_id)), call.observation};
   // A plan is no call of a tool, nor is a question; their parts were counted.
   if (!call.asks && !step.plans.contains(call.step_key)) totals.add_tool_call(outcome, ms);
-  situation.spent.tool_calls = totals.tool_calls;
+  situation.spent.steps = totals.children.steps;
+  situation.spent.tool_calls = totals.tool_calls_spent();
+  situation.spent.tokens = totals.tokens_spent();
+  situation.spent.usd = totals.usd_spent();
   auto& calls = step.calls;
   if (call.parent.empty()) {
     auto& told = situation.turns.back().calls[static_cast<std::size_t>(&call - calls.data())];

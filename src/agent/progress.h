@@ -41,6 +41,7 @@ struct CallProgress {
   std::string plan_id;
   std::size_t message = 0;  // Its observation's place in Progress::messages; 0: not there.
   bool asks = false;        // A question to the model rather than a tool.
+  JsonValue child;          // Of a task for another agent: its CHILD_STARTED; null before.
 };
 
 // One turn of the model that has its MODEL_RESULT.
@@ -81,6 +82,7 @@ struct Progress {
   std::map<std::string, std::string>
       long_results;                           // Whole, of what the model was shown a part of; by step key.
   std::map<std::string, StepResult> results;  // Of all plans, by id.
+  std::vector<std::string> found_tools;       // By find_tools, as models know them, in the order of finding.
   Totals totals;
   // For the planner, kept up row by row. Limits, time spent and the settings are added by the caller.
   planner::Situation situation;
@@ -106,6 +108,7 @@ struct Progress {
   Result<void> take_intent(const Row& row);
   Result<void> take_reply(const Row& row);
   Result<void> take_call(const Row& row);
+  void take_result(const Row& row, CallProgress& call);
   Result<void> take_plan(const Row& row);
   Result<void> take_compaction(const Row& row);
   Result<OpenModelCall> opened(const Row& row) const;

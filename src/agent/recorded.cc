@@ -30,6 +30,10 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
       record.reached_ms[row.step_key] = progress.active_ms;
       return {};
     }
+    case Kind::kChildDone:
+      record.children[row.step_key] = payload;
+      record.reached_ms[row.step_key] = progress.active_ms;
+      return {};
     case Kind::kApprovalGiven:
       record.decisions[row.step_key] = payload;
       return {};
@@ -106,12 +110,14 @@ Result<std::unique_ptr<RecordedToolbox>> RecordedToolbox::make(const Record& rec
   ToolboxOptions options;
   options.servers = file.servers;
   options.policy = file.policy;
+  options.inherited = file.inherited;
   std::unique_ptr<RecordedToolbox> toolbox(new RecordedToolbox(std::move(options), record, clock));
   const auto* tools = tsukai::find(record.started, "tools");
   if (tools == nullptr) return fail(Code::kCorrupt, "the first row of the run lists no tools");
   for (const auto& [number, json] : tools->items()) {
     BoundTool tool;
     tool.qualified = string_at(json, "tool");
+    tool.agent = bool_at(json, "agent");
     const auto dot = tool.qualified.find('.');
     tool.server_name = tool.qualified.substr(0, dot);
     tool.tool.name = dot == std::string::npos ? std::string() : tool.qualified.substr(dot + 1);
@@ -122,6 +128,24 @@ Result<std::unique_ptr<RecordedToolbox>> RecordedToolbox::make(const Record& rec
     toolbox->add_tool(std::move(tool));
   }
   return toolbox;
+}
+
+Task<RunOutcome> RecordedChildren::run(ChildStart start) {
+  RunOutcome outcome;
+  outcome.run_id = start.run;
+  const auto found = record_.children.find(start.step_key);
+  if (found == record_.children.end()) {
+    outcome.state = RunState::kWaiting;  // The record parked here, or ends here.
+    outcome.reason = std::string(kRecordEnds) + "outcome of " + start.step_key;
+    co_return outcome;
+  }
+  if (const auto reached = record_.reached_ms.find(start.step_key); reached != record_.reached_ms.end())
+    clock_.reach(reached->second);
+  outcome.state = run_state_named(string_at(found->second, "state")).value_or(RunState::kFailed);
+  outcome.answer = string_at(found->second, "answer");
+  outcome.reason = string_at(found->second, "reason");
+  if (const auto* totals = find(found->second, "totals")) outcome.totals = *totals;
+  co_return outcome;
 }
 
 asio::awaitable<Observation> RecordedToolbox::call(infer::ToolCall, std::string, std::string step_key,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/child_run.h"
 #include "agent/journal.h"
 #include "agent/toolbox.h"
 #include "base/clock.h"
@@ -38,6 +39,7 @@ struct Record {
   std::map<std::string, Observation>
       observations;                       // By "step-2/call-1"; also what a person said became of it.
   std::map<std::string, Json> decisions;  // APPROVAL_GIVEN, by call.
+  std::map<std::string, Json> children;   // CHILD_DONE, by call.
   std::vector<memory::Recalled> recalled;
   std::map<std::string, std::int64_t> reached_ms;  // Working time when a step's or call's result was there.
 
@@ -70,6 +72,17 @@ class RecordedToolbox : public Toolbox {
  private:
   RecordedToolbox(ToolboxOptions options, const Record& record, RecordedClock& clock)
       : Toolbox(std::move(options)), record_(record), clock_(clock) {}
+  const Record& record_;
+  RecordedClock& clock_;
+};
+
+// What became of the tasks that the run gave to other agents.
+class RecordedChildren : public ChildRuns {
+ public:
+  RecordedChildren(const Record& record, RecordedClock& clock) : record_(record), clock_(clock) {}
+  Task<RunOutcome> run(ChildStart start) override;
+
+ private:
   const Record& record_;
   RecordedClock& clock_;
 };

@@ -18,6 +18,10 @@ enum class Recovery {
 // one.
 Recovery recovery_of(const CallProgress& call, const BoundTool& tool, bool trusted);
 
+// What has to be the same for a journal to be continued; `started` is its RUN_STARTED. kInvalidArgument says
+// what differs.
+Result<void> check_same(const Json& started, const infer::ChatModel& model, const Toolbox& toolbox);
+
 // The key of a call, the same for every attempt: sha256(run, step key).
 std::string idempotency_key(const std::string& run, const std::string& step_key);
 

@@ -18,10 +18,15 @@ constexpr int kWaitsMax = 1'000;
 // What of a row has to come out the same: all but times, and ids that a model's host makes up.
 Json comparable(const Row& row) {
   Json payload = *row.payload;
-  for (const auto* member : {"ms", "came", "tsukai", "forked_from", "by", "given_ms", "totals", "usage"})
+  for (const auto* member :
+       {"ms", "came", "tsukai", "forked_from", "parent", "run", "by", "given_ms", "totals", "usage"})
     payload.erase(member);
   if (row.kind == Kind::kModelIntent) payload.erase("kept_bytes");
-  if (row.kind == Kind::kToolIntent || row.kind == Kind::kToolResult) payload.erase("id");
+  if (row.kind == Kind::kToolIntent || row.kind == Kind::kToolResult || row.kind == Kind::kChildStarted ||
+      row.kind == Kind::kChildDone)
+    payload.erase("id");
+  // What was left when it began depends on how long the calls before it took.
+  if (row.kind == Kind::kChildStarted) payload.erase("budget");
   if (row.kind == Kind::kModelResult && payload.contains("message")) {
     for (auto& call : payload["message"]["calls"]) call.erase("id");
   }
@@ -37,6 +42,8 @@ bool compared(Kind kind) {
     case Kind::kModelResult:
     case Kind::kToolIntent:
     case Kind::kToolResult:
+    case Kind::kChildStarted:
+    case Kind::kChildDone:
     case Kind::kRunDone:
       return true;
     default:  // Attempts, leases and people's words are how the record came about, not what it says.
@@ -127,6 +134,7 @@ Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
   RecordedModel recorded_model(record, clock);
   RecordedMemory memory(record);
   TSUKAI_CO_TRY(auto toolbox, RecordedToolbox::make(record, file, clock));
+  RecordedChildren children(record, clock);
   TSUKAI_CO_TRY(auto database, Database::open(":memory:"));
   TSUKAI_CO_TRY(auto journal, Journal::open(database, clock));
   RunParts parts{.file = file,
@@ -137,6 +145,7 @@ Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
                  .model = model == nullptr ? static_cast<infer::ChatModel&>(recorded_model) : *model,
                  .toolbox = *toolbox,
                  .clock = clock,
+                 .children = &children,
                  .said = said_by_people(rows)};
   auto outcome = co_await execute_run(parts);
   for (int waits = 0; outcome && outcome->state == RunState::kWaiting && waits < kWaitsMax; ++waits) {

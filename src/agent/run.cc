@@ -30,6 +30,7 @@ Task<void> Run::begin() {
     if (!compiled) co_return fail(std::move(compiled).error().in("output.schema"));
     output_ = *std::move(compiled);
   }
+  choose_tools_shown();
   const auto& redaction = parts_.toolbox.redaction();
   Json payload = {{"format", 1},
                   {"tsukai", TSUKAI_VERSION},
@@ -40,10 +41,14 @@ Task<void> Run::begin() {
                   {"model", model_record(parts_.model.description())},
                   {"tools", tools_record(parts_.toolbox.tools())},
                   {"seed", parts_.file.sampling.seed}};
-  TSUKAI_CO_TRY(id_, co_await journaled<std::string>([agent = parts_.file.name, task = parts_.task,
-                                                      user = parts_.user, payload](Journal& journal) {
-                  return journal.start_run(agent, task, user, payload);
-                }));
+  if (!parts_.parent.run.empty())
+    payload["parent"] = {{"run", parts_.parent.run}, {"step_key", parts_.parent.step_key}};
+  TSUKAI_CO_TRY(
+      id_, co_await journaled<std::string>([agent = parts_.file.name, task = parts_.task, user = parts_.user,
+                                            id = parts_.run_id, payload](Journal& journal) {
+        return id.empty() ? journal.start_run(agent, task, user, payload)
+                          : journal.start_run_as(id, agent, task, user, payload);
+      }));
   crash_point("after", "RUN_STARTED");
   TSUKAI_CO_TRY_VOID(note(Kind::kRunStarted, "", payload));
 
@@ -67,6 +72,7 @@ Task<void> Run::restore(std::string id) {
       co_await journaled<Lease>([id](Journal& journal) { return journal.take_lease(id, kLeaseMs); }));
   TSUKAI_CO_TRY(const auto rows, parts_.journal.rows(id_));
   TSUKAI_CO_TRY(progress_, Progress::of(rows));
+  choose_tools_shown();
   progress_.last_at_ms = parts_.clock.wall_ms();
   began_ms_ = parts_.clock.steady_ms() - progress_.active_ms;
   if (parts_.file.output_schema) {
@@ -202,6 +208,7 @@ Task<RunOutcome> Run::close(Ending ending) {
   outcome.run_id = id_;
   outcome.state = ending.state;
   outcome.answer = ending.answer.empty() ? ending.reason : ending.answer;
+  outcome.reason = ending.reason;
   const Json totals = progress_.totals.json(elapsed_ms());
   outcome.totals = totals;
   const Json payload = {{"state", name(ending.state)},
@@ -236,6 +243,7 @@ Task<RunOutcome> Run::pause(Ending ending) {
   RunOutcome outcome;
   outcome.run_id = id_;
   outcome.state = ending.state;
+  outcome.reason = ending.reason;
   outcome.answer = std::move(ending.reason);
   outcome.totals = totals;
   co_return outcome;

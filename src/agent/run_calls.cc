@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/crash_point.h"
+#include "agent/find_tools.h"
 #include "agent/records.h"
 #include "agent/recovery.h"
 #include "agent/run_loop.h"
@@ -32,6 +33,8 @@ std::size_t Run::count(Fate fate) const {
 
 Task<std::optional<Ending>> Run::dispatch() {
   fates_.clear();
+  reserved_.clear();
+  waits_below_.clear();
   call_failed_.reset();
   auto executor = co_await asio::this_coro::executor;
   landed_.emplace(executor, asio::steady_timer::time_point::max());
@@ -62,6 +65,11 @@ std::string Run::waiting_reason() const {
   for (std::size_t i = 0; i < calls().size(); ++i) {
     if (fates_[i] != Fate::kWaits) continue;
     const auto& call = calls()[i];
+    if (const auto below = waits_below_.find(i); below != waits_below_.end()) {
+      reason += fmt::format("\n  {} {}, in run {}: {}", call.step_key, call.call.name,
+                            string_at(*call.child, "run"), below->second);
+      continue;
+    }
     const auto verb =
         call.stage == CallProgress::Stage::kUnknown
             ? fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort", id_, call.step_key)
@@ -98,6 +106,9 @@ Task<void> Run::admit(Gate& gate) {
     if (calls()[i].asks) {
       TSUKAI_CO_TRY_VOID(begin_question(i));
       if (fates_[i] == Fate::kOver) continue;
+    } else if (is_task(calls()[i])) {
+      TSUKAI_CO_TRY_VOID(begin_task(i));
+      if (fates_[i] == Fate::kOver) continue;
     } else {
       TSUKAI_CO_TRY_VOID(
           stage(Kind::kToolStarted, calls()[i].step_key, Json::object(), calls()[i].attempts + 1));
@@ -111,6 +122,8 @@ Task<void> Run::admit(Gate& gate) {
   for (const auto index : starting) {
     if (calls()[index].asks)
       gate.spawn(ask_question(index));
+    else if (is_task(calls()[index]))
+      gate.spawn(await_task(index));
     else
       gate.spawn(make_call(index));
   }
@@ -134,7 +147,8 @@ bool Run::may_start(std::size_t index) const {
 
 bool Run::room_in_budget() const {
   const auto going = static_cast<std::int64_t>(count(Fate::kGo) + count(Fate::kFlying));
-  return progress_.totals.tool_calls + going < parts_.file.budget.tool_calls;
+  // Agents at work stand among these; what they may call themselves is taken off as well.
+  return left().tool_calls - going > 0;
 }
 
 void Run::announce(std::size_t index) {
@@ -151,17 +165,23 @@ Task<Run::Fate> Run::consider(std::size_t index) {
   }
   announce(index);
   if (reads_result(calls()[index].call)) co_return read_result(index);
+  if (finds_tools() && calls()[index].call.name == kFindTools) co_return find_tools(index);
   const auto each = calls()[index];
   if (each.asks) co_return Fate::kGo;
   const auto& redaction = parts_.toolbox.redaction();
   if (each.stage == CallProgress::Stage::kUnknown) co_return Fate::kWaits;
   const auto* tool = parts_.toolbox.find(each.call.name);
   if (each.stage == CallProgress::Stage::kStarted) {
+    if (tool != nullptr && tool->agent) co_return Fate::kGo;  // Its run goes on where it was.
     // Some process died, or lost the run, between TOOL_STARTED and TOOL_RESULT.
     if (tool != nullptr && recovery_of(each, *tool, parts_.toolbox.trusted(*tool)) != Recovery::kUnknown)
       co_return Fate::kGo;
     TSUKAI_CO_TRY_VOID(stage(Kind::kToolUnknown, each.step_key, call_record(each.call), each.attempts));
     co_return Fate::kWaits;
+  }
+  if (auto hint = not_found_yet(each.call); !hint.empty()) {
+    TSUKAI_CO_TRY_VOID(settle(index, observe_failure(Outcome::kInvalid, hint, redaction)));
+    co_return Fate::kOver;
   }
   if (auto refusal = parts_.toolbox.refusal(each.call)) {
     TSUKAI_CO_TRY_VOID(settle(index, observe_failure(refusal->outcome, refusal->message, redaction)));
@@ -212,7 +232,8 @@ Task<Run::Fate> Run::approve(std::size_t index, std::string rule) {
 Result<void> Run::intend() {
   for (std::size_t i = 0; i < calls().size(); ++i) {
     const auto& each = calls()[i];
-    if (fates_[i] != Fate::kGo || each.asks || each.stage != CallProgress::Stage::kPlanned) continue;
+    if (fates_[i] != Fate::kGo || each.asks || is_task(each) || each.stage != CallProgress::Stage::kPlanned)
+      continue;
     auto payload = call_record(each.call);
     payload["tool"] = parts_.toolbox.find(each.call.name)->qualified;
     TSUKAI_TRY_VOID(stage(Kind::kToolIntent, each.step_key, std::move(payload)));

@@ -1,6 +1,7 @@
 // The inside of a run (run.h): its life (run.cc), its journal (run_journal.cc), its model calls
-// (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc). What it knows is a fold over
-// journal rows; members beyond that are of this process alone.
+// (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc), tasks for other agents
+// (run_children.cc). What it knows is a fold over journal rows; members beyond that are of this process
+// alone.
 #pragma once
 
 #include <deque>
@@ -85,6 +86,21 @@ class Run {
   Task<void> ask_question(std::size_t index);
   std::optional<Ending> end_of_steps() const;
 
+  // Tasks for other agents (run_children.cc).
+  bool is_task(const CallProgress& call) const;
+  Budget left() const;
+  Result<void> begin_task(std::size_t index);
+  Task<void> await_task(std::size_t index);
+  Result<void> end_task(std::size_t index, const RunOutcome& outcome, double ms);
+
+  // Finding tools (run_find.cc), where their list is too long for the prompt.
+  bool finds_tools() const { return parts_.file.tools_shown.value_or(kAllTools) < kAllTools; }
+  void choose_tools_shown();
+  void offer_tools(infer::ChatRequest& request) const;
+  // What is to be told of a call of a tool that was not found yet, or is none; "": it may be made.
+  std::string not_found_yet(const infer::ToolCall& call) const;
+  Result<Fate> find_tools(std::size_t index);
+
   bool room_in_budget() const;
   Result<void> intend();
   Task<void> make_call(std::size_t index);
@@ -138,8 +154,10 @@ class Run {
   bool flushing_ = false;
   std::size_t rows_staged_ = 0;
 
-  std::vector<Fate> fates_;           // Of the newest turn's calls.
-  std::optional<Error> call_failed_;  // The journal's, while calls ran side by side.
+  std::vector<Fate> fates_;                         // Of the newest turn's calls.
+  std::map<std::size_t, Budget> reserved_;          // Of the agents at work, by the call's index.
+  std::map<std::size_t, std::string> waits_below_;  // What an agent's own run waits for, by the call's index.
+  std::optional<Error> call_failed_;                // The journal's, while calls ran side by side.
   struct Question {
     infer::ChatRequest request;
     infer::Prompt prompt;

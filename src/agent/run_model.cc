@@ -30,7 +30,7 @@ infer::ChatRequest Run::request_for(const planner::AskModel& question) {
     note.text = question.note_text;
     request.messages.push_back(std::move(note));
   }
-  request.tools = parts_.toolbox.definitions();
+  offer_tools(request);
   request.tool_choice = question.tool_choice;
   request.output_schema = parts_.file.output_schema;
   request.sampling = parts_.file.sampling;
@@ -59,7 +59,7 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
     question.note_text = progress_.said + (question.note_text.empty() ? "" : "\n" + question.note_text);
   }
   auto request = request_for(question);
-  const auto left = parts_.file.budget.tokens - progress_.totals.tokens_spent();
+  const auto left = this->left().tokens;
   request.tokens_max = std::min(request.tokens_max, static_cast<std::size_t>(std::max(left, kTurnTokensMin)));
   auto prompt = parts_.model.render(request, progress_.transcript);
   if (!prompt && prompt.error().code() == Code::kExhausted) {

@@ -170,7 +170,7 @@ Result<void> Run::begin_question(std::size_t index) {
   request.tool_choice = infer::ToolChoice::kNone;
   request.sampling = parts_.file.sampling;
   request.sampling.seed += index;
-  const auto left = parts_.file.budget.tokens - progress_.totals.tokens_spent();
+  const auto left = this->left().tokens;
   request.tokens_max =
       std::min(parts_.file.tokens_per_step, static_cast<std::size_t>(std::max<std::int64_t>(1, left)));
   const auto& redaction = parts_.toolbox.redaction();

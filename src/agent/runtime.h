@@ -41,6 +41,7 @@ struct RunOutcome {
   std::string run_id;
   RunState state = RunState::kFailed;
   std::string answer;  // The final text, or why there is none.
+  std::string reason;  // Why it did not end as it should; empty when done.
   JsonValue totals;
 };
 

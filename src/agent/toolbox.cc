@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "agent/policy_grammar.h"
 #include "agent/tool_names.h"
 #include "base/gate.h"
 #include "base/text.h"
@@ -120,6 +121,14 @@ void Toolbox::notice(const std::string& text) {
 }
 
 void Toolbox::add_tool(BoundTool tool) {
+  auto& definition = tool.definition;
+  definition.narrowed = narrowed_schema(*definition.input_schema, options_.policy, options_.inherited,
+                                        tool.server_name, tool.tool.name);
+  if (definition.narrowed->is_object() && options_.unsupported_keywords) {
+    auto narrow = definition;
+    narrow.input_schema = definition.narrowed;
+    if (!options_.unsupported_keywords(narrow).empty()) definition.narrowed = JsonValue();
+  }
   by_name_[tool.definition.name] = tools_.size();
   definitions_.push_back(tool.definition);
   tools_.push_back(std::move(tool));
@@ -169,6 +178,11 @@ Result<void> Toolbox::bind_tools() {
       add_tool(std::move(bound));
     }
   }
+  std::vector<std::string> offered = all;
+  for (auto& agent : options_.agents) {
+    offered.push_back(agent.qualified);
+    if (options_.agents_offered) add_tool(std::move(agent));
+  }
   for (const auto& glob : options_.globs) {
     const auto matches = [&](const auto& tool) { return glob_matches(glob, tool); };
     if (std::any_of(all.begin(), all.end(), matches) || !missing.empty()) continue;
@@ -178,7 +192,7 @@ Result<void> Toolbox::bind_tools() {
                             options_.path.empty() ? "agent" : options_.path, glob),
                 nearest.empty() ? "" : fmt::format("did you mean {}?", nearest));
   }
-  return check_rules(options_.policy, all, missing, options_.path);
+  return check_rules(options_.policy, offered, missing, options_.path);
 }
 
 const BoundTool* Toolbox::find(std::string_view model_name) const {
@@ -203,7 +217,7 @@ std::optional<Refusal> Toolbox::refusal(const infer::ToolCall& call) const {
     return Refusal{Outcome::kInvalid,
                    fmt::format("the arguments of {} are not valid: {}", call.name, fmt::join(faults, "; "))};
   }
-  const auto verdict = judge(options_.policy, tool->qualified, *call.arguments);
+  const auto verdict = this->verdict(*tool, *call.arguments);
   if (verdict.action == PolicyRule::Action::kDeny) {
     return Refusal{
         Outcome::kDenied,
@@ -212,8 +226,12 @@ std::optional<Refusal> Toolbox::refusal(const infer::ToolCall& call) const {
   return std::nullopt;
 }
 
+Verdict Toolbox::verdict(const BoundTool& tool, const Json& arguments) const {
+  return judge_all(options_.policy, options_.inherited, tool.server_name, tool.tool.name, arguments);
+}
+
 std::string Toolbox::approval_rule(const infer::ToolCall& call) const {
-  const auto verdict = judge(options_.policy, find(call.name)->qualified, *call.arguments);
+  const auto verdict = this->verdict(*find(call.name), *call.arguments);
   return verdict.action == PolicyRule::Action::kAsk ? verdict.rule : std::string();
 }
 

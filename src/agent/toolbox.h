@@ -26,17 +26,6 @@ using Tell = std::function<void(std::string type, JsonValue data)>;
 inline constexpr std::size_t kServersMax = 64;
 inline constexpr std::size_t kToolsMax = 512;
 
-struct ToolboxOptions {
-  std::vector<mcp::ServerConfig> servers;
-  std::vector<std::string> globs;  // Only these `server.tool`; empty: all.
-  std::vector<PolicyRule> policy;
-  std::string path;  // Of the agent file, for messages.
-  ConnectServer connect;
-  // ChatModel::unsupported_keywords; a tool with any is left out of the run, and a notice says why.
-  std::function<std::vector<std::string>(const infer::ToolDefinition&)> unsupported_keywords;
-  Tell tell;
-};
-
 struct BoundTool {
   std::size_t server = 0;  // Index into the options' servers.
   std::string server_name;
@@ -47,10 +36,25 @@ struct BoundTool {
   // The argument that takes an idempotency key, "" if none: a string property named `idempotency_key`. The
   // run fills it in, the model never sees it.
   std::string key_argument;
+  bool agent = false;  // No server's: another agent, to be given a task (child_run.h).
   // Its server says that it may destroy something: it runs alone. The careful side needs no trust.
   bool destructive() const {
     return tool.has_annotations && !tool.annotations.read_only && tool.annotations.destructive;
   }
+};
+
+struct ToolboxOptions {
+  std::vector<mcp::ServerConfig> servers;
+  std::vector<std::string> globs;  // Only these `server.tool`; empty: all.
+  std::vector<PolicyRule> policy;
+  std::vector<InheritedPolicy> inherited;
+  std::vector<BoundTool> agents;  // Beside the servers' tools; `globs` do not speak of them.
+  bool agents_offered = true;     // False: rules may name them, the model may not.
+  std::string path;               // Of the agent file, for messages.
+  ConnectServer connect;
+  // ChatModel::unsupported_keywords; a tool with any is left out of the run, and a notice says why.
+  std::function<std::vector<std::string>(const infer::ToolDefinition&)> unsupported_keywords;
+  Tell tell;
 };
 
 // Why a call is not made.
@@ -79,7 +83,7 @@ class Toolbox {
   virtual std::optional<Refusal> refusal(const infer::ToolCall& call) const;
   // The rule that wants a person's word first; "" when none does. REQUIRES: !refusal(call).
   std::string approval_rule(const infer::ToolCall& call) const;
-  bool trusted(const BoundTool& tool) const { return options_.servers[tool.server].trusted; }
+  bool trusted(const BoundTool& tool) const { return !tool.agent && options_.servers[tool.server].trusted; }
 
   // Calls the tool for at most `limit_ms`; `key` goes into its key_argument, `step_key`
   // names the call in the journal. Whatever goes wrong is an
@@ -105,6 +109,7 @@ class Toolbox {
   Task<void> start(std::size_t index);
   Task<void> stop(std::size_t index);
   Result<void> bind_tools();
+  Verdict verdict(const BoundTool& tool, const Json& arguments) const;
   void fail_server(std::size_t index, const Error& error);
   void notice(const std::string& text);
 

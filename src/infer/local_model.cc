@@ -163,13 +163,10 @@ class FileModel : public LocalModel {
     rules.thinking_tokens_max = request.thinking_tokens_max;
     rules.opened_thinking = format_->opens_thinking(prompt.text);
     if (request.tool_choice != ToolChoice::kNone && !request.tools.empty()) {
-      std::vector<ToolDefinition> allowed;
-      for (const auto& tool : request.tools) {
-        const auto& names = request.allowed_tools;
-        if (names.empty() || std::find(names.begin(), names.end(), tool.name) != names.end())
-          allowed.push_back(tool);
-      }
-      if (!allowed.empty()) {
+      const auto allowed = callable_tools(request);
+      if (allowed.empty()) {
+        rules.choice = ToolChoice::kNone;
+      } else {
         TSUKAI_TRY(rules.call, format_->call(allowed));
       }
     }
@@ -194,8 +191,12 @@ class FileModel : public LocalModel {
     // A call that was cut short is no call: what stood before it is all that is told.
     if (output.length && trace.call_begin_bytes != std::string::npos)
       told.resize(std::min(told.size(), trace.call_begin_bytes));
-    auto parsed = format_->parse(
-        told, request.tool_choice == ToolChoice::kNone ? std::vector<ToolDefinition>{} : request.tools);
+    std::vector<ToolDefinition> known;
+    if (request.tool_choice != ToolChoice::kNone) {
+      known = request.tools;
+      known.insert(known.end(), request.told_tools.begin(), request.told_tools.end());
+    }
+    auto parsed = format_->parse(told, known);
     if (!parsed) return fail(std::move(parsed).error().in("the model's turn"));
     reply.message.text = repaired_utf8(parsed->text);
     reply.message.reasoning = repaired_utf8(parsed->reasoning);

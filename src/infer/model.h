@@ -23,6 +23,9 @@ struct ToolDefinition {
   std::string name;  // [a-zA-Z0-9_-]{1,64}
   std::string description;
   JsonValue input_schema;  // A JSON Schema of type object.
+  // What a grammar holds the arguments to, where a policy allows less than input_schema; `false`: it may not
+  // be called at all; null: input_schema.
+  JsonValue narrowed{};
 };
 
 struct ToolCall {
@@ -63,7 +66,9 @@ struct Sampling {
 struct ChatRequest {
   std::string name;  // Of the turn within its run ("step-3"): for records; no model looks at it.
   std::vector<Message> messages;
-  std::vector<ToolDefinition> tools;       // Fixed for a run: part of the prompt's prefix.
+  std::vector<ToolDefinition> tools;  // Fixed for a run: part of the prompt's prefix.
+  // May be called as well, though the prompt's list does not hold them: a message told the model of them.
+  std::vector<ToolDefinition> told_tools;
   std::vector<std::string> allowed_tools;  // Empty: all. Else the grammar lets only these be called.
   ToolChoice tool_choice = ToolChoice::kAuto;
   std::size_t calls_max = 8;               // Calls in one turn.
@@ -75,6 +80,9 @@ struct ChatRequest {
   // After so many tokens thinking is closed and the answer begins; 0: no bound but tokens_max.
   std::size_t thinking_tokens_max = 0;
 };
+
+// The tools that a grammar lets a turn call, their schemas narrowed where a policy says so.
+std::vector<ToolDefinition> callable_tools(const ChatRequest& request);
 
 // Everything the model has seen and said so far in one conversation. Grows at the end only, unless a template
 // rewrites history. Remote models leave `tokens` empty.

@@ -62,7 +62,7 @@ bool blank(const std::string& text) { return trimmed(text).empty(); }
 
 // What is about to run out, for the message to the model and the reason; empty: nothing.
 std::string ending(const Situation& s) {
-  const auto steps = static_cast<std::int64_t>(s.turns.size());
+  const auto steps = static_cast<std::int64_t>(s.turns.size()) + s.spent.steps;
   if (s.limits.steps - steps <= 1) return fmt::format("budget: steps: {}", s.limits.steps);
   if (s.spent.tool_calls >= s.limits.tool_calls)
     return fmt::format("budget: tool_calls: {}", s.limits.tool_calls);
@@ -77,7 +77,7 @@ std::string ending(const Situation& s) {
 
 // What has run out altogether; empty: nothing.
 std::string ended(const Situation& s) {
-  if (static_cast<std::int64_t>(s.turns.size()) >= s.limits.steps) {
+  if (static_cast<std::int64_t>(s.turns.size()) + s.spent.steps >= s.limits.steps) {
     return fmt::format("the budget of {} steps is used up", s.limits.steps);
   }
   if (s.spent.tokens >= s.limits.tokens)

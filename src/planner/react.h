@@ -51,6 +51,7 @@ struct Limits {
 };
 
 struct Spent {
+  std::int64_t steps = 0;  // By the agents it started; its own are the turns.
   std::int64_t tool_calls = 0;
   std::int64_t tokens = 0;
   std::int64_t ms = 0;
