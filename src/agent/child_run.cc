@@ -76,11 +76,11 @@ Result<void> add_children(Journal& journal, const std::string& run, std::size_t 
     if (arguments != nullptr) child.task = string_at(*arguments, kTaskArgument);
     child.depth = depth;
     child.run.id = string_at(*row.payload, "run");
-    if (auto found = journal.find(child.run.id)) {
-      child.run = *std::move(found);
+    if (auto there = journal.rows(child.run.id); !there) {
+      if (there.error().code() != Code::kNotFound) return fail(std::move(there).error());
+    } else {
+      TSUKAI_TRY(child.run, journal.find(child.run.id));
       child.begun = true;
-    } else if (found.error().code() != Code::kNotFound) {
-      return fail(std::move(found).error());
     }
     const auto id = child.run.id;
     const bool begun = child.begun;

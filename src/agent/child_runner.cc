@@ -60,10 +60,11 @@ Result<infer::ChatModel*> ChildRunner::model_of(const std::string& name) {
 
 Task<RunOutcome> ChildRunner::run(ChildStart start) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  auto found = ground_.journal.find(start.run);
-  if (found) co_return co_await go_on(std::move(start), *std::move(found));
-  if (found.error().code() != Code::kNotFound) co_return fail(std::move(found).error());
-  co_return co_await begin(std::move(start));
+  const auto rows = ground_.journal.rows(start.run);
+  if (!rows && rows.error().code() == Code::kNotFound) co_return co_await begin(std::move(start));
+  if (!rows) co_return fail(rows.error());
+  TSUKAI_CO_TRY(auto summary, ground_.journal.find(start.run));
+  co_return co_await go_on(std::move(start), std::move(summary));
 }
 
 Task<RunOutcome> ChildRunner::begin(ChildStart start) {
@@ -72,7 +73,7 @@ Task<RunOutcome> ChildRunner::begin(ChildStart start) {
   if (!file) co_return could_not_start(run, file.error());
   auto outcome = co_await work(*std::move(file), std::move(start), {}, {});
   // Once it stands in the journal, an error is the journal's own.
-  if (outcome || outcome.error().code() == Code::kCancelled || ground_.journal.find(run)) co_return outcome;
+  if (outcome || outcome.error().code() == Code::kCancelled || ground_.journal.rows(run)) co_return outcome;
   co_return could_not_start(run, outcome.error());
 }
 

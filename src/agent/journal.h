@@ -185,8 +185,8 @@ class Journal {
   virtual Result<std::vector<Row>> rows(const std::string& run) = 0;
   // Newest first.
   virtual Result<std::vector<RunSummary>> list(std::size_t count, std::optional<RunState> state) = 0;
-  // By id or unique prefix; "last" is the newest. kNotFound names the nearest or says that there are none;
-  // kInvalidArgument when several runs begin so.
+  // By id or unique prefix; "last" is the newest that no other run started. kNotFound names the nearest or
+  // says that there are none; kInvalidArgument when several runs begin so.
   virtual Result<RunSummary> find(const std::string& id) = 0;
   // Recomputes the chain. Empty: intact. Else one line a defect, naming the row and the column. What only
   // somebody who rewrites the whole chain could do goes unseen, unless the head hash was kept elsewhere.

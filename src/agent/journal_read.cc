@@ -94,7 +94,14 @@ Result<std::vector<RunSummary>> SqliteJournal::list(std::size_t count, std::opti
 
 Result<RunSummary> SqliteJournal::find(const std::string& id) {
   if (id == "last") {
-    TSUKAI_TRY(auto newest, list(1, std::nullopt));
+    // The newest that no other run started: whoever says "last" means what was asked for.
+    TSUKAI_TRY(auto rows,
+               database_.prepare(fmt::format(
+                   "{} WHERE NOT EXISTS (SELECT 1 FROM journal j JOIN payload p ON p.id=j.payload_id WHERE "
+                   "j.run_id=run.id AND j.seq=1 AND CASE WHEN json_valid(p.body) THEN "
+                   "json_extract(p.body, '$.data.parent.run') END IS NOT NULL) ORDER BY n DESC LIMIT 1",
+                   kSummary)));
+    TSUKAI_TRY(auto newest, read_summaries(rows));
     if (newest.empty())
       return fail(Code::kNotFound, "there are no runs yet", "make one: tsukai run AGENT.yaml \"task\"");
     return std::move(newest.front());

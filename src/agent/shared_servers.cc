@@ -49,13 +49,15 @@ Task<std::unique_ptr<mcp::Client>> SharedServers::client(mcp::ServerConfig confi
     const auto answered = co_await with_deadline(known->ping(), kPingMax, config.name);
     if (answered) co_return std::make_unique<SharedClient>(std::move(config), known);
     if (answered.error().code() == Code::kCancelled) co_return fail(answered.error());
-    // Others may still hold it: what is in flight there ends as it will. It is closed with the rest.
+    // Others may still hold it: what is in flight there fails, as it would anyway.
+    clients_.erase(clients_.begin() + static_cast<std::ptrdiff_t>(i));
+    co_await known->shutdown();
     break;
   }
   auto connected = co_await connect_(config, std::move(options));
   if (!connected) co_return fail(std::move(connected).error());
   std::shared_ptr<mcp::Client> shared = *std::move(connected);
-  clients_.insert(clients_.begin(), {config, shared});  // The newest is found first.
+  clients_.emplace_back(config, shared);
   co_return std::make_unique<SharedClient>(std::move(config), std::move(shared));
 }
 

@@ -24,6 +24,10 @@ std::string tool_label(const Json& data) {
 
 void RunView::show(const agent::Event& event) {
   const Json& data = *event.data;
+  if (event.type == "child" && !output_.json()) {
+    show_child(data, 1);
+    return;
+  }
   if (event.type == "run_started") run_id_ = string_at(data, "run_id");
   if (output_.json()) {
     output_.json_line({{"type", event.type}, {"at_ms", event.at_ms}, {"data", data}});
@@ -82,6 +86,39 @@ void RunView::show(const agent::Event& event) {
     if (!heard_.empty() && message == "to the model: " + heard_) return;
     output_.note(output_.paint_note(Style::kYellow, printable(message)));
   }
+}
+
+// Of an agent at work on a task only what it does and what came of it, one step further in.
+void RunView::show_child(const Json& data, std::size_t depth) {
+  const Json* event = find(data, "event");
+  if (event == nullptr) return;
+  const std::string type = string_at(*event, "type");
+  const Json* found = find(*event, "data");
+  if (found == nullptr) return;
+  const Json& inner = *found;
+  if (type == "child") {
+    show_child(inner, depth + 1);
+    return;
+  }
+  std::string line(depth * 2 + kIndent.size(), ' ');
+  line += printable(string_at(data, "agent")) + " ";
+  if (type == "tool_call") {
+    const Json* arguments = find(inner, "arguments");
+    const std::string text = arguments == nullptr ? "{}" : print_json(*arguments);
+    line += fmt::format("{} {} {}", output_.paint_note(Style::kCyan, "→"), printable(tool_label(inner)),
+                        output_.paint_note(Style::kDim, cut_to_width(text, kFoldedCells)));
+  } else if (type == "tool_result") {
+    line += fmt::format("{} {}",
+                        output_.paint_note(bool_at(inner, "is_error") ? Style::kRed : Style::kGreen, "←"),
+                        cut_to_width(string_at(inner, "text"), kFoldedCells));
+  } else if (type == "notice" || type == "server_failed") {
+    line += output_.paint_note(Style::kYellow,
+                               printable(string_at(inner, "message", string_at(inner, "server"))));
+  } else {
+    return;
+  }
+  end_text();
+  output_.note(line);
 }
 
 void RunView::show_text(std::string_view text) {

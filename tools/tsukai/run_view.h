@@ -32,6 +32,7 @@ class RunView {
 
  private:
   void show_text(std::string_view text);
+  void show_child(const Json& data, std::size_t depth);
   void end_text();
   void show_call(const Json& data);
   void show_result(const Json& data);

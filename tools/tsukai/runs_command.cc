@@ -142,8 +142,12 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
     if (!rebuilt) return output.fail(rebuilt.error());
     prompts = *std::move(rebuilt);
   }
+  auto children = agent::children_of(*opened->store.journal, run.id);
+  if (!children) return output.fail(children.error());
   if (output.json()) {
-    output.document(run_json(run, *rows, prompts));
+    Json document = run_json(run, *rows, prompts);
+    document["children"] = children_json(*children);
+    output.document(document);
     return 0;
   }
   if (arguments.prompts) {
@@ -166,6 +170,11 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
   }
   output.table(table);
   if (output.quiet()) return 0;
+  if (!children->empty()) {
+    output.line("");
+    output.line(output.paint(Style::kDim, "tasks given to other agents"));
+    for (const std::string& line : children_tree(*children)) output.line(line);
+  }
   if (run.state == agent::RunState::kWaiting) show_waiting(output, arguments.follow.database, run.id);
   if (run.totals->is_object() && !run.totals->empty()) {
     output.line("");

@@ -102,6 +102,42 @@ Json summary_json(const agent::RunSummary& run) {
   return summary;
 }
 
+Json children_json(const std::vector<agent::ChildSummary>& children) {
+  Json list = Json::array();
+  for (const agent::ChildSummary& child : children) {
+    Json one = child.begun ? summary_json(child.run) : Json{{"run_id", child.run.id}, {"agent", child.agent}};
+    one["parent"] = child.parent;
+    one["step_key"] = child.step_key;
+    one["depth"] = child.depth;
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
+std::vector<std::string> children_tree(const std::vector<agent::ChildSummary>& children) {
+  std::vector<std::string> lines;
+  // Whether another child of the same depth follows under the same parent.
+  const auto is_last = [&](std::size_t at, std::size_t depth) {
+    for (std::size_t i = at + 1; i < children.size() && children[i].depth >= depth; ++i) {
+      if (children[i].depth == depth) return false;
+    }
+    return true;
+  };
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    const agent::ChildSummary& child = children[i];
+    std::string line;
+    for (std::size_t depth = 1; depth < child.depth; ++depth) line += is_last(i, depth) ? "   " : "│  ";
+    line += is_last(i, child.depth) ? "└─ " : "├─ ";
+    line += fmt::format("{} {} · {} · {}", printable(child.agent), child.run.id,
+                        child.begun ? name(child.run.state) : "not begun", child.step_key);
+    if (child.begun && child.run.totals->is_object() && !child.run.totals->empty())
+      line += " · " + counted(integer_at(*child.run.totals, "model_calls"), "model call", "model calls");
+    if (!child.task.empty()) line += " · " + printable(shortened(child.task, 60));
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
 Json run_json(const agent::RunSummary& run, const std::vector<agent::Row>& rows,
               const std::vector<agent::RebuiltPrompt>& prompts) {
   Json document = summary_json(run);
@@ -127,6 +163,11 @@ std::string totals_text(const Json& totals) {
       counted(integer_at(totals, "tool_calls"), "tool call", "tool calls"),
       grouped(integer_at(totals, "prefilled_tokens")), grouped(integer_at(totals, "reused_tokens")),
       grouped(integer_at(totals, "generated_tokens")), number_at(totals, "prefix_hit_ratio"));
+  if (const Json* children = find(totals, "children"); children != nullptr) {
+    text += fmt::format(
+        " · by other agents: {}, {}, {} tokens", counted(integer_at(*children, "runs"), "run", "runs"),
+        counted(integer_at(*children, "steps"), "step", "steps"), grouped(integer_at(*children, "tokens")));
+  }
   if (const double usd = number_at(totals, "usd"); usd > 0) text += fmt::format(" · ${:.4f}", usd);
   if (const auto wall_ms = integer_at(totals, "wall_ms"); wall_ms > 0) text += " · " + duration_text(wall_ms);
   return text;
@@ -163,6 +204,13 @@ std::string details_text(const agent::Row& row) {
       const std::string observation = string_at(payload, "observation");
       return outcome == "done" ? observation : outcome + ": " + observation;
     }
+    case agent::Kind::kChildStarted: {
+      const Json* arguments = find(payload, "arguments");
+      return fmt::format("{} in run {}: {}", string_at(payload, "agent"), string_at(payload, "run"),
+                         arguments == nullptr ? "" : string_at(*arguments, "task"));
+    }
+    case agent::Kind::kChildDone:
+      return fmt::format("{}: {}", string_at(payload, "state"), string_at(payload, "observation"));
     case agent::Kind::kToolUnknown:
     case agent::Kind::kCancelled:
       return string_at(payload, "reason");

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/child_run.h"
 #include "agent/runtime.h"
 #include "support/await.h"
 #include "support/fake_clock.h"
@@ -126,9 +127,15 @@ struct Situation {
   // What a real model said that the journal does not have, it says again.
   void after_death() {
     clock.advance(kLeaseMs + 1);
-    const auto all = rows();
-    const auto said = static_cast<std::size_t>(
-        std::count_if(all.begin(), all.end(), [](const Row& row) { return row.kind == Kind::kModelResult; }));
+    std::size_t said = 0;
+    const auto count = [&](const std::vector<Row>& all) {
+      said += static_cast<std::size_t>(std::count_if(
+          all.begin(), all.end(), [](const Row& row) { return row.kind == Kind::kModelResult; }));
+    };
+    count(rows());
+    for (const auto& child : children()) {
+      if (child.begun) count(rows(child.run.id));
+    }
     while (script.given.size() > said) {
       script.turns.push_front(std::move(script.given.back()));
       script.given.pop_back();
@@ -152,6 +159,15 @@ struct Situation {
     auto found = (*journal)->find(run);
     if (!found) return {};
     return (*journal)->rows(found->id).value_or(std::vector<Row>{});
+  }
+  // The runs that the newest run started.
+  std::vector<ChildSummary> children() {
+    auto opened = Database::open(database());
+    if (!opened) return {};
+    auto journal = Journal::open(*opened, clock);
+    auto found = journal ? (*journal)->find("last") : fail(journal.error());
+    if (!found) return {};
+    return children_of(**journal, found->id).value_or(std::vector<ChildSummary>{});
   }
   RunSummary summary() {
     auto opened = Database::open(database());
