@@ -41,7 +41,7 @@ Json narrowed(const std::vector<PolicyRule>& policy, const std::vector<Inherited
 bool can_be_written(const Json& schema, const Json& arguments) {
   auto grammar = infer::Grammar::from_schema(schema);
   REQUIRE_MESSAGE(grammar, (grammar ? "" : grammar.error().text()));
-  const infer::ByteTokenizer tokenizer;
+  const infer::ByteTokenizer tokenizer({}, {"<|end|>"});
   auto matcher = infer::Matcher::make(*grammar, infer::MaskVocabulary::make(tokenizer));
   return matcher->accept(print_json(arguments)) && matcher->may_end();
 }
