@@ -174,8 +174,45 @@ Result<void> Progress::take_answer(const Row& row, CallProgress& call) {
   return {};
 }
 
-// {"calls": step keys, "preview": bytes}: their observations are replaced by their beginnings.
+std::size_t Progress::first_message() const {
+  return messages.empty() || messages.front().role == infer::Role::kUser ? 0 : 1;
+}
+
+std::size_t Progress::newest_turn() const {
+  for (std::size_t i = messages.size(); i > 0; --i) {
+    if (messages[i - 1].role == infer::Role::kAssistant) return i - 1;
+  }
+  return messages.size();
+}
+
+// All turns but the newest give way to a text behind the first message.
+void Progress::take_summary(const std::string& summary, bool handles) {
+  const auto first = first_message(), from = first + 1, to = newest_turn();
+  if (to <= from || to >= messages.size()) return;
+  if (opening.empty()) opening = messages[first].text;
+  messages[first].text = opening + "\n\n" + summary;
+  for (auto& step : steps) {
+    for (auto& call : step.calls) {
+      if (call.message == 0) continue;
+      if (call.message >= to) {
+        call.message -= to - from;
+        continue;
+      }
+      if (handles) long_results.emplace(call.step_key, call.observation);
+      call.message = 0;
+    }
+  }
+  messages.erase(messages.begin() + static_cast<std::ptrdiff_t>(from),
+                 messages.begin() + static_cast<std::ptrdiff_t>(to));
+}
+
+// {"calls": step keys, "preview": bytes}: their observations are replaced by their beginnings. {"summary":
+// text}: the turns before the newest are.
 Result<void> Progress::take_compaction(const Row& row) {
+  if (const auto summary = string_at(*row.payload, "summary"); !summary.empty()) {
+    take_summary(summary, bool_at(*row.payload, "handles"));
+    return {};
+  }
   const auto* keys = find(*row.payload, "calls");
   if (keys == nullptr || !keys->is_array()) return misfit(row, "it names no calls");
   const auto bytes = static_cast<std::size_t>(integer_at(*row.payload, "preview"));

@@ -89,6 +89,7 @@ struct Progress {
   bool recalled = false;
   bool finished = false;
   bool cancel_asked = false;    // By a signal.
+  std::string opening;          // The first message to the model as it was, once a summary stands behind it.
   std::string said;             // By a person, for the model's next turn.
   std::string aborted;          // By whom and what, when a person gave up an unknown call.
   std::int64_t active_ms = 0;   // Wall time in which some process worked on it.
@@ -101,6 +102,10 @@ struct Progress {
 
   // The model call of a MODEL_INTENT row just applied.
   const OpenModelCall& asked(const std::string& step_key) const;
+  // Where in `messages` the first one to the model stands, and the newest turn of the model (its size when
+  // there is none): a summary takes the place of what is between.
+  std::size_t first_message() const;
+  std::size_t newest_turn() const;
   // The newest step's call with this key, or nullptr.
   CallProgress* call_at(const std::string& step_key);
 
@@ -111,6 +116,7 @@ struct Progress {
   void take_result(const Row& row, CallProgress& call);
   Result<void> take_plan(const Row& row);
   Result<void> take_compaction(const Row& row);
+  void take_summary(const std::string& summary, bool handles);
   Result<OpenModelCall> opened(const Row& row) const;
   Result<void> take_answer(const Row& row, CallProgress& call);
   Result<void> take_signal(const Row& row);

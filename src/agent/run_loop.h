@@ -74,6 +74,7 @@ class Run {
   void shorten(Observation& observation, const std::string& step_key) const;
   // False: there is nothing to take out.
   Result<bool> compact();
+  Result<bool> sum_up();
 
   // Plans (run_plan.cc): the model's, made by calling kPlanTool, and the agent file's own steps.
   void offer_plan(infer::ChatRequest& request);

@@ -62,12 +62,13 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   const auto left = this->left().tokens;
   request.tokens_max = std::min(request.tokens_max, static_cast<std::size_t>(std::max(left, kTurnTokensMin)));
   auto prompt = parts_.model.render(request, progress_.transcript);
-  if (!prompt && prompt.error().code() == Code::kExhausted) {
-    TSUKAI_CO_TRY(const bool made_room, compact());
-    if (made_room) {
-      request.messages = request_for(question).messages;
-      prompt = parts_.model.render(request, progress_.transcript);
-    }
+  // Long results give way first, a summary of the turns before comes last.
+  for (const bool last : {false, true}) {
+    if (prompt || prompt.error().code() != Code::kExhausted) break;
+    TSUKAI_CO_TRY(const bool made_room, last ? sum_up() : compact());
+    if (!made_room) continue;
+    request.messages = request_for(question).messages;
+    prompt = parts_.model.render(request, progress_.transcript);
   }
   if (!prompt) {
     const bool full = prompt.error().code() == Code::kExhausted;

@@ -183,6 +183,7 @@ Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::siz
       case Kind::kApprovalGiven:
       case Kind::kChildStarted:
       case Kind::kChildDone:
+      case Kind::kCompacted:
         shared.push_back(row);
         break;
       default:
