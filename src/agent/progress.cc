@@ -372,9 +372,10 @@ void Progress::take_result(const Row& row, CallProgress& call) {
     long_results[row.step_key] = came == nullptr ? std::string() : whole_text(*came);
   }
   if (const auto* found = find(*row.payload, "found"); found != nullptr && found->is_array()) {
-    for (const auto& name : *found) {
-      if (name.is_string() && std::find(found_tools.begin(), found_tools.end(), name) == found_tools.end())
-        found_tools.push_back(name.get<std::string>());
+    for (const auto& each : *found) {
+      const auto name = each.is_string() ? each.get<std::string>() : std::string();
+      const bool known = std::find(found_tools.begin(), found_tools.end(), name) != found_tools.end();
+      if (!name.empty() && !known) found_tools.push_back(name);
     }
   }
   if (auto result = results.find(call.plan_id); result != results.end() && !call.parent.empty())

@@ -131,6 +131,7 @@ Task<void> Run::admit(Gate& gate) {
 }
 
 bool Run::may_start(std::size_t index) const {
+  if (waits_for_agents(index)) return false;
   const auto* tool = parts_.toolbox.find(calls()[index].call.name);
   std::size_t flying = 0, at_server = 0;
   for (std::size_t i = 0; i < calls().size(); ++i) {
@@ -163,6 +164,8 @@ Task<Run::Fate> Run::consider(std::size_t index) {
     TSUKAI_CO_TRY(const auto fate, consider_step(index));
     if (fate != Fate::kGo) co_return fate;
   }
+  const bool planned = calls()[index].stage == CallProgress::Stage::kPlanned;
+  if (planned && !reserved_.empty() && !calls()[index].asks && !room_in_budget()) co_return Fate::kNew;
   announce(index);
   if (reads_result(calls()[index].call)) co_return read_result(index);
   if (finds_tools() && calls()[index].call.name == kFindTools) co_return find_tools(index);

@@ -34,6 +34,27 @@ Budget Run::left() const {
   return left;
 }
 
+// What a task that has not begun would get, shared with those that may begin beside it.
+Budget Run::task_budget(std::size_t index) const {
+  const auto& agents = parts_.file.agents;
+  const auto& name = parts_.toolbox.find(calls()[index].call.name)->tool.name;
+  const auto found =
+      std::find_if(agents.begin(), agents.end(), [&](const auto& agent) { return agent.name == name; });
+  TSUKAI_CHECK(found != agents.end(), "only agents of the file are offered");
+  std::int64_t pending = 0;
+  for (std::size_t i = 0; i < fates_.size(); ++i)
+    pending += fates_[i] == Fate::kGo && is_task(calls()[i]) ? 1 : 0;
+  return child_budget(parts_.file.budget, left(), found->share, std::max<std::int64_t>(1, pending));
+}
+
+// What agents at work may spend is not there for others until they are done: these wait rather than be
+// refused.
+bool Run::waits_for_agents(std::size_t index) const {
+  const auto& call = calls()[index];
+  if (reserved_.empty() || call.stage == CallProgress::Stage::kStarted) return false;
+  return call.asks || (is_task(call) && spends_nothing(task_budget(index)));
+}
+
 // Fate::kOver: nothing is left for it, and the model is told so.
 Result<void> Run::begin_task(std::size_t index) {
   const auto each = calls()[index];
@@ -42,15 +63,7 @@ Result<void> Run::begin_task(std::size_t index) {
     if (const auto* budget = find(*each.child, "budget")) reserved_[index] = budget_from(*budget);
     return {};
   }
-  const auto& agents = parts_.file.agents;
-  const auto found =
-      std::find_if(agents.begin(), agents.end(), [&](const auto& one) { return one.name == agent; });
-  TSUKAI_CHECK(found != agents.end(), "only agents of the file are offered");
-  std::int64_t pending = 0;
-  for (std::size_t i = 0; i < calls().size(); ++i)
-    pending += i < fates_.size() && fates_[i] == Fate::kGo && is_task(calls()[i]) ? 1 : 0;
-  const auto budget =
-      child_budget(parts_.file.budget, left(), found->share, std::max<std::int64_t>(1, pending));
+  const auto budget = task_budget(index);
   if (spends_nothing(budget)) {
     fates_[index] = Fate::kOver;
     return settle(index, observe_failure(Outcome::kOverBudget,

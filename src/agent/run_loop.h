@@ -90,6 +90,8 @@ class Run {
   // Tasks for other agents (run_children.cc).
   bool is_task(const CallProgress& call) const;
   Budget left() const;
+  Budget task_budget(std::size_t index) const;
+  bool waits_for_agents(std::size_t index) const;
   Result<void> begin_task(std::size_t index);
   Task<void> await_task(std::size_t index);
   Result<void> end_task(std::size_t index, const RunOutcome& outcome, double ms);
