@@ -49,13 +49,18 @@ Result<ToolboxOptions> toolbox_options(const AgentFile& file, ConnectServer conn
 
 Result<infer::ChatModel*> ChildRunner::model_of(const std::string& name) {
   if (name == ground_.model_name) return &ground_.model;
-  auto& model = models_[name];
-  if (!model) {
-    auto opened = ground_.open_model(name, ground_.threads);
-    if (!opened) return fail(std::move(opened).error());
-    model = *std::move(opened);
-  }
-  return model.get();
+  if (const auto known = models_.find(name); known != models_.end()) return known->second;
+  TSUKAI_TRY(auto fresh, ground_.open_model(name, ground_.threads));
+  // One engine for the same weights, so that common prefixes are computed once.
+  infer::ChatModel* model = nullptr;
+  const auto same = [&](infer::ChatModel& other) {
+    if (other.description().digest == fresh->description().digest) model = &other;
+  };
+  for (const auto& other : opened_) same(*other);
+  same(ground_.model);
+  if (model == nullptr) model = opened_.emplace_back(std::move(fresh)).get();
+  models_[name] = model;
+  return model;
 }
 
 Task<RunOutcome> ChildRunner::run(ChildStart start) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/child_run.h"
 #include "agent/run.h"
@@ -36,8 +37,8 @@ class ChildRunner : public ChildRuns {
   Task<RunOutcome> work(AgentFile file, ChildStart start, std::string resume, JsonValue started);
 
   ChildGround ground_;
-  std::map<std::string, std::unique_ptr<infer::ChatModel>>
-      models_;                              // Those that are not the outermost run's.
+  std::map<std::string, infer::ChatModel*> models_;  // By name; names of the same weights share one.
+  std::vector<std::unique_ptr<infer::ChatModel>> opened_;
   std::unique_ptr<memory::Memory> memory_;  // Opened by the first that remembers.
 };
 
