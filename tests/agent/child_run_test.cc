@@ -59,8 +59,8 @@ TEST_SUITE("agent/child_run") {
     Situation s;
     s.tool("maps", "weather", answering("rain"));
     with_weather(s);
-    s.script.turns = {calls("agents__weather", {{"task", "rain?"}}), calls("maps__weather", {}), says("rain"),
-                      says("umbrella")};
+    s.script.turns = {calls("agents__weather", {{"task", "rain?"}}), calls("maps__weather", Json::object()),
+                      says("rain"), says("umbrella")};
     for (auto& turn : s.script.turns) turn.usd = 0.25;
     const auto outcome = s.run();
     REQUIRE(outcome);
@@ -81,10 +81,10 @@ TEST_SUITE("agent/child_run") {
     s.tool("maps", "weather", answering("rain"));
     with_weather(s);
     s.script.turns = {calls("agents__weather", {{"task", "a"}}),
-                      calls("maps__weather", {}),
+                      calls("maps__weather", Json::object()),
                       says("rain"),
                       calls("agents__weather", {{"task", "b"}}),
-                      calls("maps__weather", {}),
+                      calls("maps__weather", Json::object()),
                       says("rain"),
                       says("umbrella")};
     REQUIRE(s.run());
@@ -97,7 +97,7 @@ TEST_SUITE("agent/child_run") {
     Situation s;
     s.servers.add("maps", "weather", [](Json) { return never_answer(); });
     with_weather(s);
-    s.script.turns = {calls("agents__weather", {{"task", "rain?"}}), calls("maps__weather", {})};
+    s.script.turns = {calls("agents__weather", {{"task", "rain?"}}), calls("maps__weather", Json::object())};
     const auto outcome = s.run_cancelled_when([&] { return !s.servers["maps"].calls.empty(); });
     REQUIRE(outcome);
     CHECK(outcome->state == RunState::kCancelled);
@@ -124,23 +124,8 @@ TEST_SUITE("agent/child_run") {
       CAPTURE(at);
       Situation s;
       set_up(s);
-      // Dies at the at-th event, whatever it tells of.
       std::size_t seen = 0;
-      auto dying = s.options();
-      dying.on_event = [&](const Event&) {
-        if (++seen == at) throw Killed();
-      };
-      asio::io_context context;
-      asio::co_spawn(context, run_agent(s.file, "do it", dying, s.open_model()),
-                     [](std::exception_ptr error, const Result<RunOutcome>&) {
-                       if (error) std::rethrow_exception(error);
-                     });
-      try {
-        while (context.run_one() > 0) {
-        }
-      } catch (const Killed&) {
-      }
-      s.after_death();
+      s.run_killed_on([&](const Event&) { return ++seen == at; });
       if (s.rows().empty() || s.rows().back().kind == Kind::kRunDone) continue;
       ++trials;
       const auto outcome = s.resume();

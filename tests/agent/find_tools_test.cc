@@ -53,10 +53,11 @@ TEST_SUITE("agent/find_tools") {
       s.tool(fmt::format("server{}", i % 20), fmt::format("tool_{}", i),
              answering(fmt::format("answer {}", i)));
     s.tool("server7", "send_invoice", answering("sent"));
-    s.script.context_tokens = 40'000;
-    s.script.turns = {calls("find_tools", {{"query", "send an invoice"}}), calls("server7__send_invoice", {}),
-                      calls("find_tools", {{"query", "tool 123"}}), calls("server3__tool_123", {}),
-                      says("done")};
+    s.script.context_tokens = 11'000;
+    s.script.turns = {calls("find_tools", {{"query", "send an invoice"}}),
+                      calls("server7__send_invoice", Json::object()),
+                      calls("find_tools", {{"query", "tool 123"}}),
+                      calls("server3__tool_123", Json::object()), says("done")};
     const auto outcome = s.run();
     REQUIRE(outcome);
     CHECK(outcome->answer == "done");

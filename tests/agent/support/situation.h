@@ -98,10 +98,18 @@ struct Situation {
 
   // Runs, and dies without another word at the `count`th event of this type: the next row is never written.
   void run_killed_at(const std::string& type, int count = 1) {
+    run_killed_on(
+        [type, left = count](const Event& event) mutable { return event.type == type && --left == 0; });
+  }
+  // The same at the first event of which `last` is true.
+  void run_killed_on(std::function<bool(const Event&)> last) {
     auto dying = options();
-    dying.on_event = [this, type, left = count](const Event& event) mutable {
+    bool dead = false;
+    dying.on_event = [&](const Event& event) {
       events.push_back(event);
-      if (event.type == type && --left == 0) throw Killed();
+      if (!last(event)) return;
+      dead = true;
+      throw Killed();
     };
     asio::io_context context;
     asio::co_spawn(context, run_agent(file, "do it", dying, open_model()),
@@ -109,7 +117,8 @@ struct Situation {
                      if (error) std::rethrow_exception(error);
                    });
     try {
-      while (context.run_one() > 0) {
+      // What is thrown within a call that runs beside others does not come out here.
+      while (!dead && context.run_one() > 0) {
       }
     } catch (const Killed&) {
     }
