@@ -67,13 +67,13 @@ Result<std::vector<Row>> SqliteJournal::rows(const std::string& run) {
     row.hash = all.text(7);
     row.erased = all.is_null(8);
     auto body = row.erased ? Result<Json>(Json{{"data", nullptr}}) : parse_json(all.text(8));
-    const Json* data = body ? tsukai::find(*body, "data") : nullptr;
-    if (!kind || data == nullptr) {
+    const bool has_data = body && tsukai::find(*body, "data") != nullptr;
+    if (!kind || !has_data) {
       return fail(Code::kCorrupt, fmt::format("run {}: journal row {} is damaged", run, row.seq),
                   fmt::format("see what else is: tsukai runs verify {}", run));
     }
     row.kind = *kind;
-    row.payload = *data;
+    row.payload = std::move((*body)["data"]);
     rows.push_back(std::move(row));
   }
   if (rows.empty()) {
