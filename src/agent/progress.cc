@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "agent/records.h"
 #include "base/hash.h"
@@ -114,8 +115,12 @@ Result<void> Progress::apply(const Row& row) {
 }
 
 Result<void> Progress::take_intent(const Row& row) {
-  TSUKAI_TRY(auto call, opened(row));
   if (auto* question = call_at(row.step_key); question != nullptr && question->asks) {
+    TSUKAI_TRY(auto call, opened(row));
+    call.prompt.text.insert(0, transcript.text, 0, call.prompt.kept_bytes);
+    call.prompt.tokens.insert(
+        call.prompt.tokens.begin(), transcript.tokens.begin(),
+        transcript.tokens.begin() + static_cast<std::ptrdiff_t>(call.prompt.kept_tokens));
     question->stage = CallProgress::Stage::kStarted;
     ++question->attempts;
     questions[row.step_key] = std::move(call);
@@ -123,8 +128,38 @@ Result<void> Progress::take_intent(const Row& row) {
   }
   // An intent after an intent: the first attempt had no result. The prompt is rebuilt from the same
   // transcript.
+  take_back();
+  TSUKAI_TRY(auto call, opened(row));
+  // The prompt of the turn before is part of it: moved there and back, not copied once a turn.
+  if (call.prompt.kept_bytes == transcript.text.size() &&
+      call.prompt.kept_tokens == transcript.tokens.size()) {
+    transcript.text += call.prompt.text;
+    transcript.tokens.insert(transcript.tokens.end(), call.prompt.tokens.begin(), call.prompt.tokens.end());
+    call.prompt.text = std::exchange(transcript.text, {});
+    call.prompt.tokens = std::exchange(transcript.tokens, {});
+    lent_ = true;
+  } else {
+    call.prompt.text.insert(0, transcript.text, 0, call.prompt.kept_bytes);
+    call.prompt.tokens.insert(
+        call.prompt.tokens.begin(), transcript.tokens.begin(),
+        transcript.tokens.begin() + static_cast<std::ptrdiff_t>(call.prompt.kept_tokens));
+  }
   open = std::move(call);
   return {};
+}
+
+void Progress::take_back() {
+  if (!lent_) return;
+  lent_ = false;
+  transcript.text = open->prompt.text.substr(0, open->prompt.kept_bytes);
+  transcript.tokens.assign(
+      open->prompt.tokens.begin(),
+      open->prompt.tokens.begin() + static_cast<std::ptrdiff_t>(open->prompt.kept_tokens));
+}
+
+const infer::Transcript& Progress::so_far() {
+  take_back();
+  return transcript;
 }
 
 const OpenModelCall& Progress::asked(const std::string& key) const {
@@ -132,6 +167,7 @@ const OpenModelCall& Progress::asked(const std::string& key) const {
   return found == questions.end() ? *open : found->second;
 }
 
+// Its prompt holds what is new alone: what is kept of the transcript is for the caller to put before it.
 Result<OpenModelCall> Progress::opened(const Row& row) const {
   const Json& payload = *row.payload;
   OpenModelCall call;
@@ -141,9 +177,7 @@ Result<OpenModelCall> Progress::opened(const Row& row) const {
   if (call.prompt.kept_bytes > transcript.text.size() || call.prompt.kept_tokens > transcript.tokens.size()) {
     return misfit(row, "it keeps more than the transcript holds");
   }
-  call.prompt.text = transcript.text.substr(0, call.prompt.kept_bytes) + text_at(payload, "text");
-  call.prompt.tokens.assign(transcript.tokens.begin(),
-                            transcript.tokens.begin() + static_cast<std::ptrdiff_t>(call.prompt.kept_tokens));
+  call.prompt.text = text_at(payload, "text");
   if (const auto* tokens = find(payload, "tokens"); tokens != nullptr && tokens->is_array()) {
     for (const auto& token : *tokens) {
       if (!token.is_number_integer()) return misfit(row, "a token is no number");
@@ -292,9 +326,11 @@ Result<void> Progress::take_reply(const Row& row) {
   if (!open->prompt.tokens.empty()) {
     new_tokens = static_cast<std::int64_t>(open->prompt.tokens.size() - open->prompt.kept_tokens);
     // The last token of a turn is produced but never read until the next one: it is new there.
-    if (open->prompt.kept_tokens > 0 && open->prompt.kept_tokens == transcript.tokens.size()) ++new_tokens;
+    const bool all_kept = lent_ || open->prompt.kept_tokens == transcript.tokens.size();
+    if (open->prompt.kept_tokens > 0 && all_kept) ++new_tokens;
   }
   totals.add_model_call(reply.usage, new_tokens, number_at(*row.payload, "ms"));
+  lent_ = false;
   transcript.text = std::move(open->prompt.text) + reply.text;
   transcript.tokens = std::move(open->prompt.tokens);
   transcript.tokens.insert(transcript.tokens.end(), reply.tokens.begin(), reply.tokens.end());

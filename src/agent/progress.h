@@ -75,7 +75,7 @@ struct OpenModelCall {
 struct Progress {
   std::string task;
   std::vector<infer::Message> messages;  // All the model was told and said, in order.
-  infer::Transcript transcript;          // The same as text and tokens.
+  infer::Transcript transcript;          // The same as text and tokens; so_far() while a turn is open.
   std::vector<StepProgress> steps;
   std::optional<OpenModelCall> open;
   std::map<std::string, OpenModelCall> questions;  // Of plans, asked and not answered, by step key.
@@ -100,6 +100,9 @@ struct Progress {
   // All rows of a run, from the first.
   static Result<Progress> of(const std::vector<Row>& rows);
 
+  // The transcript; never what an open turn's prompt adds to it.
+  const infer::Transcript& so_far();
+
   // The model call of a MODEL_INTENT row just applied.
   const OpenModelCall& asked(const std::string& step_key) const;
   // Where in `messages` the first one to the model stands, and the newest turn of the model (its size when
@@ -118,9 +121,12 @@ struct Progress {
   Result<void> take_compaction(const Row& row);
   void take_summary(const std::string& summary, bool handles);
   Result<OpenModelCall> opened(const Row& row) const;
+  void take_back();
   Result<void> take_answer(const Row& row, CallProgress& call);
   Result<void> take_signal(const Row& row);
   void settle(CallProgress& call, Outcome outcome, std::string observation, double ms);
+
+  bool lent_ = false;  // The transcript is the beginning of the open turn's prompt.
 };
 
 // "step-3", "step-3/call-1"; both counted from 1.

@@ -41,6 +41,7 @@ Task<void> Run::begin() {
                   {"model", model_record(parts_.model.description())},
                   {"tools", tools_record(parts_.toolbox.tools())},
                   {"seed", parts_.file.sampling.seed}};
+  crash_point("before", "RUN_STARTED");
   if (!parts_.parent.run.empty())
     payload["parent"] = {{"run", parts_.parent.run}, {"step_key", parts_.parent.step_key}};
   TSUKAI_CO_TRY(
@@ -68,8 +69,10 @@ Task<void> Run::begin() {
 
 Task<void> Run::restore(std::string id) {
   id_ = id;
+  crash_point("before", "LEASE_TAKEN");
   TSUKAI_CO_TRY_VOID(
       co_await journaled<Lease>([id](Journal& journal) { return journal.take_lease(id, kLeaseMs); }));
+  crash_point("after", "LEASE_TAKEN");
   TSUKAI_CO_TRY(const auto rows, parts_.journal.rows(id_));
   TSUKAI_CO_TRY(progress_, Progress::of(rows));
   choose_tools_shown();
@@ -145,6 +148,7 @@ Task<std::optional<Ending>> Run::outside() {
     TSUKAI_CO_TRY(const auto signals, co_await journaled<std::vector<Signal>>([run = id_](Journal& journal) {
                     return journal.take_signals(run);
                   }));
+    if (!signals.empty()) crash_point("after", name(Kind::kSignal));
     for (const auto& signal : signals) {
       TSUKAI_CO_TRY_VOID(note(Kind::kSignal, "", {{"name", signal.name}, {"payload", *signal.payload}}));
     }
@@ -220,6 +224,7 @@ Task<RunOutcome> Run::close(Ending ending) {
       [run = id_, state = ending.state, answer = outcome.answer, payload](Journal& journal) {
         return journal.finish_run(run, state, answer, payload);
       }));
+  crash_point("after", "RUN_DONE");
   tell("run_done", {{"run_id", id_},
                     {"state", name(ending.state)},
                     {"answer", ending.answer},

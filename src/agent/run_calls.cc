@@ -207,6 +207,7 @@ Task<Run::Fate> Run::approve(std::size_t index, std::string rule) {
   // The journal writes rows of its own here: what is staged stands before them.
   TSUKAI_CO_TRY_VOID(co_await flush());
   if (!each.asked) {
+    crash_point("before", name(Kind::kApprovalAsked));
     TSUKAI_CO_TRY(const auto asked, co_await journaled<Approval>([=, run = id_](Journal& journal) {
                     return journal.ask_approval(run, each.step_key, qualified, *each.call.arguments, rule);
                   }));
@@ -215,6 +216,7 @@ Task<Run::Fate> Run::approve(std::size_t index, std::string rule) {
     tell("notice", {{"message", fmt::format("{} {} needs approval ({})", each.step_key, qualified, rule)}});
   }
   if (!each.denied) {
+    crash_point("before", name(Kind::kApprovalGiven));
     TSUKAI_CO_TRY(const auto given,
                   co_await journaled<std::optional<Approval>>([=, run = id_](Journal& journal) {
                     return journal.use_approval(run, each.step_key, qualified, *each.call.arguments);

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -116,6 +117,8 @@ class Run {
   Result<void> stage(Kind kind, const std::string& key, Json payload, int attempt = 1);
   // One commit for all that is staged; then what was told behind it is told. One at a time.
   Task<void> flush();
+  // The same, unless there is an answer already: then its rows come into the same commit.
+  Task<void> flush_unless(std::shared_ptr<const bool> answered);
   // Takes in a row that the journal wrote of itself.
   Result<void> note(Kind kind, const std::string& key, Json payload);
   // Asks the journal, on whichever thread it lives.

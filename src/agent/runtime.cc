@@ -1,10 +1,12 @@
 #include "agent/runtime.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -74,9 +76,31 @@ std::string default_user() {
 
 namespace {
 
+// Runs of this process that are being worked on; and how many have parked since memory was last given back.
+std::atomic<int> runs_working = 0, runs_parked = 0;
+constexpr int kParksPerTrim = 64;
+
+struct Working {
+  Working() { ++runs_working; }
+  ~Working() { --runs_working; }
+};
+
+// A parked run is its rows alone. What the allocator keeps of it for later would otherwise stay with the
+// process for as long as people take to decide.
+void give_back_memory(RunState state) {
+  const bool last = runs_working == 1;
+  if (state != RunState::kWaiting) return;
+  if (++runs_parked < kParksPerTrim && !last) return;
+  runs_parked = 0;
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
+
 // Opens what a run stands on and runs, or goes on with `resume` (its RUN_STARTED in `started`).
-Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::string task,
-                        RuntimeOptions options, OpenModel open_model, std::string resume, JsonValue started) {
+Task<RunOutcome> run_on_ground(std::unique_ptr<Ground> ground, AgentFile file, std::string task,
+                               RuntimeOptions options, OpenModel open_model, std::string resume,
+                               JsonValue started) {
   // From here on cancellation is asked for where it matters, so that servers are closed and the journal is
   // too.
   co_await asio::this_coro::throw_if_cancelled(false);
@@ -138,6 +162,17 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   co_await (*toolbox)->shutdown();
   co_await shared.close();
+  co_return outcome;
+}
+
+Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::string task,
+                        RuntimeOptions options, OpenModel open_model, std::string resume, JsonValue started) {
+  const Working working;
+  auto outcome =
+      co_await run_on_ground(std::move(ground), std::move(file), std::move(task), std::move(options),
+                             std::move(open_model), std::move(resume), std::move(started));
+  // By now all that the run stood on is gone.
+  give_back_memory(outcome ? outcome->state : RunState::kFailed);
   co_return outcome;
 }
 

@@ -2,6 +2,7 @@
 // is a byte.
 #pragma once
 
+#include <boost/asio/post.hpp>
 #include <deque>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -76,6 +77,8 @@ class FakeModel : public infer::ChatModel {
 
   Task<infer::ChatReply> generate(infer::ChatRequest request, infer::Prompt prompt,
                                   infer::OnText on_text) override {
+    // As with a real model, other things run before the answer comes.
+    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
     script_.requests.push_back(request);
     script_.prompts.push_back(prompt);
     if (script_.turns.empty()) co_return fail(Code::kInternal, "the script has no more turns");
@@ -94,7 +97,7 @@ class FakeModel : public infer::ChatModel {
     return tool.name == script_.unsupported_tool ? script_.unsupported : std::vector<std::string>{};
   }
 
- private:
+ protected:
   infer::ChatReply reply_to(const infer::Prompt& prompt, const FakeTurn& turn, const infer::OnText& on_text) {
     infer::ChatReply reply;
     reply.finish = turn.finish;
@@ -117,6 +120,7 @@ class FakeModel : public infer::ChatModel {
     return reply;
   }
 
+ private:
   FakeScript& script_;
   infer::ModelDescription description_;
 };
