@@ -133,16 +133,16 @@ function(tsukai_conformance)
   endforeach()
 endfunction()
 
-# Every tests/crash/*.cc is a program that kills runs and counts what their tools did; tests/crash/run.sh calls it.
+# tests/crash is one program that kills runs against tsukai-shop; tests/crash/run.sh calls it for long, a test for short.
 function(tsukai_crash_drivers)
   file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/crash/*.cc)
-  foreach(SOURCE ${SOURCES})
-    get_filename_component(STEM ${SOURCE} NAME_WE)
-    add_executable(${STEM} ${SOURCE})
-    target_include_directories(${STEM} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-    target_link_libraries(${STEM} PRIVATE tsukai_agent)
-    target_precompile_headers(${STEM} REUSE_FROM tsukai_precompiled)
-  endforeach()
+  add_executable(crash_driver ${SOURCES})
+  target_include_directories(crash_driver PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(crash_driver PRIVATE tsukai_agent tsukai-shop_parts)
+  target_precompile_headers(crash_driver REUSE_FROM tsukai_precompiled)
+  add_dependencies(crash_driver tsukai-shop)
+  add_test(NAME crash/matrix COMMAND crash_driver --brief --random 30)
+  set_tests_properties(crash/matrix PROPERTIES LABELS fast TIMEOUT 300)
 endfunction()
 
 # Every tests/fuzz/*_fuzz.cc is a libFuzzer program; its seeds lie in tests/fuzz/corpus/STEM.
