@@ -1,12 +1,16 @@
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "base/gate.h"
 #include "mcp/client.h"
 #include "mcp/support/echo_server.h"
 #include "support/await.h"
 #include "support/processes.h"
+#include "support/scratch_dir.h"
 
 using namespace tsukai;
 using namespace tsukai::mcp;
@@ -75,6 +79,43 @@ bool has(const std::string& text, std::string_view part) {
 }  // namespace
 
 TEST_SUITE("mcp/stdio_client") {
+  TEST_CASE("a server sees the variables its entry names and a minimal set, and no other of ours") {
+    ScratchDir folder;
+    ::setenv("TSUKAI_TEST_SECRET", "not-for-servers", 1);
+    auto config = script("env > " + (folder / "seen"));
+    config.env = {{"GIVEN", "yes"}};
+    (void)refusal(config);  // It ends at once.
+    ::unsetenv("TSUKAI_TEST_SECRET");
+    const auto seen = read_file(folder / "seen");
+    CHECK(seen.find("GIVEN=yes") != std::string::npos);
+    CHECK(seen.find("PATH=") != std::string::npos);
+    CHECK(seen.find("not-for-servers") == std::string::npos);
+    const std::set<std::string> minimal = {"GIVEN",
+                                           "PATH",
+                                           "HOME",
+                                           "USER",
+                                           "LOGNAME",
+                                           "SHELL",
+                                           "TERM",
+                                           "LANG",
+                                           "LC_ALL",
+                                           "TZ",
+                                           "TMPDIR",
+                                           "XDG_CACHE_HOME",
+                                           "XDG_CONFIG_HOME",
+                                           "XDG_DATA_HOME",
+                                           "XDG_RUNTIME_DIR",
+                                           "LC_CTYPE",
+                                           "PWD",
+                                           "OLDPWD",
+                                           "SHLVL",
+                                           "_"};  // The last four are the shell's own.
+    std::istringstream lines(seen);
+    for (std::string line; std::getline(lines, line);) {
+      CHECK_MESSAGE(minimal.contains(line.substr(0, line.find('='))), line);
+    }
+  }
+
   TEST_CASE("all pages of tools are listed, with whatever their definitions hold") {
     EchoServer server;
     auto tools = await(list(server.config));
