@@ -34,6 +34,9 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
       record.children[row.step_key] = payload;
       record.reached_ms[row.step_key] = progress.active_ms;
       return {};
+    case Kind::kCompacted:
+      ++record.compactions[row.step_key];
+      return {};
     case Kind::kApprovalGiven:
       record.decisions[row.step_key] = payload;
       return {};
@@ -90,6 +93,12 @@ RecordedModel::RecordedModel(const Record& record, RecordedClock& clock) : recor
 }
 
 Result<infer::Prompt> RecordedModel::render(const infer::ChatRequest& request, const infer::Transcript&) {
+  // As full as it was then: the run makes room in the same way.
+  const auto compacted = record_.compactions.find(request.name);
+  if (compacted != record_.compactions.end() && refused_[request.name] < compacted->second) {
+    ++refused_[request.name];
+    return fail(Code::kExhausted, "the context was full here");
+  }
   const auto found = record_.prompts.find(request.name);
   if (found == record_.prompts.end())
     return fail(Code::kNotFound, std::string(kRecordEnds) + "prompt of " + request.name);

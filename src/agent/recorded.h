@@ -37,9 +37,10 @@ struct Record {
   std::map<std::string, infer::Prompt> prompts;     // By "step-2".
   std::map<std::string, infer::ChatReply> replies;  // By "step-2".
   std::map<std::string, Observation>
-      observations;                       // By "step-2/call-1"; also what a person said became of it.
-  std::map<std::string, Json> decisions;  // APPROVAL_GIVEN, by call.
-  std::map<std::string, Json> children;   // CHILD_DONE, by call.
+      observations;                        // By "step-2/call-1"; also what a person said became of it.
+  std::map<std::string, Json> decisions;   // APPROVAL_GIVEN, by call.
+  std::map<std::string, Json> children;    // CHILD_DONE, by call.
+  std::map<std::string, int> compactions;  // COMPACTED rows before the prompt of a step.
   std::vector<memory::Recalled> recalled;
   std::map<std::string, std::int64_t> reached_ms;  // Working time when a step's or call's result was there.
 
@@ -58,6 +59,7 @@ class RecordedModel : public infer::ChatModel {
  private:
   const Record& record_;
   RecordedClock& clock_;
+  std::map<std::string, int> refused_;  // Prompts that had no room, by step.
   infer::ModelDescription description_;
 };
 

@@ -38,6 +38,7 @@ bool compared(Kind kind) {
     case Kind::kRunStarted:
     case Kind::kRecalled:
     case Kind::kPlan:
+    case Kind::kCompacted:
     case Kind::kModelIntent:
     case Kind::kModelResult:
     case Kind::kToolIntent:
