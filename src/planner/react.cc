@@ -19,6 +19,8 @@ constexpr std::string_view kLoopNote =
     "arguments, or answer with what you know.";
 constexpr std::string_view kCutNote =
     "Your last turn was cut off because it was too long. Be brief: call one tool, or give a short answer.";
+constexpr std::string_view kInterruptedNote =
+    "Your last turn was interrupted while you were writing a plan. Go on from what was done of it.";
 constexpr std::string_view kEmptyNote = "Your last turn was empty. Call a tool, or give the answer.";
 
 bool same(const Turn& a, const Turn& b) {
@@ -127,6 +129,13 @@ Next ask(const Situation& s, NoteKind note = NoteKind::kNone, std::string note_t
 
 Next after_text(const Situation& s) {
   const Turn& turn = s.turns.back();
+  if (turn.interrupted) {
+    if (trailing(s.turns, [](const Turn& t) { return t.interrupted; }) >= kInterruptedTurnsMax) {
+      return Stop{
+          false, fmt::format("the model's turn was interrupted {} times running", kInterruptedTurnsMax), {}};
+    }
+    return ask(s, NoteKind::kCut, std::string(kInterruptedNote));
+  }
   if (turn.finish == infer::FinishReason::kLength) {
     if (trailing(s.turns, [](const Turn& t) { return t.finish == infer::FinishReason::kLength; }) >=
         kCutTurnsMax) {
