@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "infer/chat/call_reader.h"
 #include "infer/chat/prompt_tokens.h"
 #include "infer/chat/template.h"
 #include "infer/chat/tool_format.h"
@@ -45,6 +46,38 @@ class TextStream : public std::enable_shared_from_this<TextStream> {
   OnText on_text_;
   asio::any_io_executor executor_;
   std::string pending_;
+};
+
+// Hands the arguments of a turn's call from the engine thread to the caller's executor, until close().
+class CallStream : public std::enable_shared_from_this<CallStream> {
+ public:
+  CallStream(OnCall on_call, CallReader reader, asio::any_io_executor executor)
+      : on_call_(std::move(on_call)), reader_(std::move(reader)), executor_(std::move(executor)) {}
+
+  // On the engine thread. `call_begin`: where the first call's marker stands in all that was generated; npos:
+  // not yet.
+  void push(std::string_view bytes, std::size_t call_begin) {
+    text_ += bytes;
+    if (call_begin == std::string::npos) return;
+    read_ = std::max(read_, std::min(call_begin, text_.size()));
+    auto piece = reader_.feed(std::string_view(text_).substr(read_));
+    read_ = text_.size();
+    if (piece.empty()) return;
+    asio::post(executor_, [self = shared_from_this(), name = reader_.name(), piece = std::move(piece),
+                           first = std::exchange(first_, false)] {
+      if (self->on_call_) (void)self->on_call_({0, name, piece, first});
+    });
+  }
+  // On the caller's executor; what arrives later is dropped.
+  void close() { on_call_ = nullptr; }
+
+ private:
+  OnCall on_call_;
+  CallReader reader_;
+  asio::any_io_executor executor_;
+  std::string text_;
+  std::size_t read_ = 0;  // Of text_.
+  bool first_ = true;
 };
 
 class FileModel : public LocalModel {
@@ -101,13 +134,20 @@ class FileModel : public LocalModel {
     generation.constraint =
         make_turn_constraint(tokenizer_, format_, turns_, masks_, std::move(rules), trace);
     generation.ends = turns_->ends();
-    generation.on_token = [stream, trace, tokenizer = tokenizer_](TokenId token, bool) {
+    std::shared_ptr<CallStream> calls;
+    if (request.on_call) {
+      calls = std::make_shared<CallStream>(std::move(request.on_call), CallReader(*format_, request.tools),
+                                           co_await asio::this_coro::executor);
+    }
+    generation.on_token = [stream, calls, trace, tokenizer = tokenizer_](TokenId token, bool) {
       // Calls are told as events of their own; a terminal need not see their JSON twice.
       if (trace->call_begin_bytes == std::string::npos) stream->push(tokenizer->bytes(token));
+      if (calls) calls->push(tokenizer->bytes(token, true), trace->call_begin_bytes);
     };
     const std::size_t prompt_tokens = generation.prompt.size();
     auto output = co_await engine_->generate(std::move(generation));
     stream->close();
+    if (calls) calls->close();
     if (!output) co_return fail(std::move(output).error());
     co_return reply_of(*std::move(output), request, *trace, prompt_tokens);
   }

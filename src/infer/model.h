@@ -60,6 +60,17 @@ struct Sampling {
   std::uint64_t seed = 0;
 };
 
+// A piece of a call while the model writes it: for calls that are begun before they are whole.
+struct CallPiece {
+  std::size_t call = 0;        // Its place in the turn, from 0.
+  std::string_view name;       // Of the tool, whole.
+  std::string_view arguments;  // The next bytes of their JSON; cut anywhere.
+  bool first = false;          // The call begins (again: what came of it before does not count).
+};
+// On the caller's executor. True: something was begun that can't be taken back, so the turn may not be
+// written a second time.
+using OnCall = std::function<bool(const CallPiece&)>;
+
 struct ChatRequest {
   std::string name;  // Of the turn within its run ("step-3"): for records; no model looks at it.
   std::vector<Message> messages;
@@ -74,6 +85,8 @@ struct ChatRequest {
   bool thinking = true;  // Where the model knows how.
   // After so many tokens thinking is closed and the answer begins; 0: no bound but tokens_max.
   std::size_t thinking_tokens_max = 0;
+  // Hears of calls as they are written, where the model can tell; not all do, and not of all calls.
+  OnCall on_call;
 };
 
 // Everything the model has seen and said so far in one conversation. Grows at the end only, unless a template

@@ -22,6 +22,11 @@ struct FakeTurn {
   bool hangs = false;            // Never answers: until cancelled.
   std::function<void()> before;  // Runs when the turn begins.
   double usd = 0;                // What it costs.
+  // Tells its first call's arguments while it writes them, in these pieces; after piece i it goes on once
+  // `goes_on(i)`, which is asked again and again.
+  std::vector<std::string> pieces;
+  std::string tool_written = "plan";
+  std::function<bool(std::size_t)> goes_on;
 };
 
 inline FakeTurn says(std::string text) { return {.text = std::move(text)}; }
@@ -31,6 +36,8 @@ inline FakeTurn calls(std::string tool, Json arguments) {
 inline FakeTurn calls_all(std::vector<std::pair<std::string, Json>> all) {
   return {.calls = std::move(all), .finish = infer::FinishReason::kCalls};
 }
+
+inline constexpr int kAskedMax = 100'000;
 
 // What all FakeModels of a test share: the script and what they were given.
 struct FakeScript {
@@ -85,6 +92,13 @@ class FakeModel : public infer::ChatModel {
     if (turn.before) turn.before();
     if (turn.hangs) {
       TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::hours(1)));
+    }
+    for (std::size_t i = 0; i < turn.pieces.size() && request.on_call; ++i) {
+      (void)request.on_call({0, turn.tool_written, turn.pieces[i], i == 0});
+      for (int asked = 0; turn.goes_on && !turn.goes_on(i); ++asked) {
+        if (asked == kAskedMax) co_return fail(Code::kInternal, "the model waits for what never comes");
+        TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::milliseconds(0)));
+      }
     }
     if (turn.failure) co_return fail(*turn.failure);
     co_return reply_to(prompt, turn, on_text);
