@@ -190,8 +190,10 @@ Result<void> Progress::take_compaction(const Row& row) {
   return {};
 }
 
-// {"plan", "by": "model" or "file"}. The file's own steps make a turn that no model took.
+// {"plan", "by": "model" or "file"}, or {"step", "by"}: a step that was done before its plan was written to
+// its end. The file's own steps make a turn that no model took.
 Result<void> Progress::take_plan(const Row& row) {
+  if (const auto* step = find(*row.payload, "step")) return take_plan_step(row, *step);
   const auto* json = find(*row.payload, "plan");
   if (json == nullptr) return misfit(row, "it holds no plan");
   std::set<std::string> known;
@@ -206,22 +208,46 @@ Result<void> Progress::take_plan(const Row& row) {
     steps.push_back(std::move(step));
   }
   if (call_at(row.step_key) == nullptr) return misfit(row, "the model made no call " + row.step_key);
-  for (const auto& step : plan->steps) {
-    CallProgress call{.call = {row.step_key + "/" + step.id, step.tool, step.arguments}};
-    call.step_key = call.call.id;
-    call.parent = row.step_key;
-    call.plan_id = step.id;
-    call.asks = !step.prompt.empty();
-    if (call.asks) call.call.name = std::string(kQuestion);
-    const auto before = results.find(step.id);
-    if (before != results.end() && before->second.step == described(step)) {
-      call.stage = CallProgress::Stage::kSettled;
-      call.observation = before->second.text;
-    }
-    steps.back().calls.push_back(std::move(call));
-  }
+  const auto& begun = steps.back().plans[row.step_key].steps;
+  const auto same = [](const auto& a, const auto& b) { return plan_step_json(a) == plan_step_json(b); };
+  if (begun.size() > plan->steps.size() || !std::equal(begun.begin(), begun.end(), plan->steps.begin(), same))
+    return misfit(row, "it does not begin with the steps that were there");
+  for (auto i = begun.size(); i < plan->steps.size(); ++i) add_plan_call(row.step_key, plan->steps[i]);
   steps.back().plans[row.step_key] = *std::move(plan);
+  steps.back().whole.insert(row.step_key);
   return {};
+}
+
+Result<void> Progress::take_plan_step(const Row& row, const Json& json) {
+  if (!open) return misfit(row, "no turn is being written");
+  const auto slash = row.step_key.rfind('/');
+  const auto key = row.step_key.substr(0, slash);
+  if (slash == std::string::npos || !key.starts_with(open->step_key + "/"))
+    return misfit(row, "it is no step of the turn being written");
+  if (!draft) draft.emplace();
+  auto& plan = draft->plans[key];
+  auto step = planner::parse_plan_step(json, plan.steps.size() + 1);
+  if (!step) return misfit(row, step.error().message());
+  if (row.step_key != key + "/" + step->id || plan.find(step->id) != nullptr)
+    return misfit(row, "its id is another's");
+  plan.steps.push_back(*step);
+  add_plan_call(key, *step);
+  return {};
+}
+
+void Progress::add_plan_call(const std::string& plan, const planner::PlanStep& step) {
+  CallProgress call{.call = {plan + "/" + step.id, step.tool, step.arguments}};
+  call.step_key = call.call.id;
+  call.parent = plan;
+  call.plan_id = step.id;
+  call.asks = !step.prompt.empty();
+  if (call.asks) call.call.name = std::string(kQuestion);
+  const auto before = results.find(step.id);
+  if (before != results.end() && before->second.step == described(step)) {
+    call.stage = CallProgress::Stage::kSettled;
+    call.observation = before->second.text;
+  }
+  newest().calls.push_back(std::move(call));
 }
 
 std::map<std::string, planner::StepState> StepProgress::states(const std::string& parent) const {
@@ -249,6 +275,13 @@ Result<void> Progress::take_reply(const Row& row) {
   for (std::size_t i = 0; i < reply.message.calls.size(); ++i) {
     step.calls.push_back({.call = reply.message.calls[i], .step_key = call_key(steps.size() + 1, i + 1)});
   }
+  if (draft) {
+    step.plans = std::move(draft->plans);
+    std::move(draft->calls.begin(), draft->calls.end(), std::back_inserter(step.calls));
+    draft.reset();
+  }
+  const bool interrupted = row.payload->contains("interrupted");
+  if (interrupted) step.text.clear();
   std::int64_t new_tokens = -1;
   if (!open->prompt.tokens.empty()) {
     new_tokens = static_cast<std::int64_t>(open->prompt.tokens.size() - open->prompt.kept_tokens);
@@ -261,8 +294,10 @@ Result<void> Progress::take_reply(const Row& row) {
   transcript.tokens.insert(transcript.tokens.end(), reply.tokens.begin(), reply.tokens.end());
   messages.push_back(std::move(reply.message));
   planner::Turn turn{.note = step.note, .finish = step.finish, .text = step.text};
+  turn.interrupted = interrupted;
   for (const auto& each : step.calls)
-    turn.calls.push_back({.call = each.call.name + " " + each.call.arguments.print()});
+    if (each.parent.empty())
+      turn.calls.push_back({.call = each.call.name + " " + each.call.arguments.print()});
   situation.turns.push_back(std::move(turn));
   situation.spent.tokens = totals.tokens_spent();
   situation.spent.usd = totals.usage.usd;
@@ -272,8 +307,8 @@ Result<void> Progress::take_reply(const Row& row) {
 }
 
 CallProgress* Progress::call_at(const std::string& key) {
-  if (steps.empty()) return nullptr;
-  auto& calls = steps.back().calls;
+  if (steps.empty() && !draft) return nullptr;
+  auto& calls = newest().calls;
   const auto found =
       std::find_if(calls.begin(), calls.end(), [&](const auto& call) { return call.step_key == key; });
   return found == calls.end() ? nullptr : &*found;
@@ -343,7 +378,7 @@ void Progress::settle(CallProgress& call, Outcome outcome, std::string observati
   call.stage = CallProgress::Stage::kSettled;
   call.outcome = outcome;
   call.observation = std::move(observation);
-  auto& step = steps.back();
+  auto& step = newest();
   const auto plan = step.plans.find(call.parent);
   if (plan != step.plans.end() && outcome == Outcome::kDone)
     results[call.plan_id] = {described(*plan->second.find(call.plan_id)), call.observation};
@@ -358,7 +393,7 @@ void Progress::settle(CallProgress& call, Outcome outcome, std::string observati
     told.result = std::string(name(outcome)) + " " + call.observation;
   }
   const auto settled = [](const auto& each) { return each.stage == CallProgress::Stage::kSettled; };
-  if (step.by_file || !std::all_of(calls.begin(), calls.end(), settled)) return;
+  if (draft || step.by_file || !std::all_of(calls.begin(), calls.end(), settled)) return;
   // Results may arrive in any order; the model sees them in the order of its calls.
   for (auto& each : calls) {
     if (!each.parent.empty()) continue;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ struct StepProgress {
   std::string text;
   std::vector<CallProgress> calls;  // The model's own first, in order; then the steps of their plans.
   std::map<std::string, planner::Plan> plans;  // By the key of the call that made it.
+  std::set<std::string> whole;                 // Of the plans, those written to their ends, by the same key.
   bool by_file = false;                        // The agent file's own steps: no model took this turn.
 
   // What has become of the steps of a plan, by id.
@@ -77,6 +79,8 @@ struct Progress {
   infer::Transcript transcript;          // The same as text and tokens.
   std::vector<StepProgress> steps;
   std::optional<OpenModelCall> open;
+  // Of the turn that is being written: the steps of its plans that are complete. Becomes part of the turn.
+  std::optional<StepProgress> draft;
   std::map<std::string, OpenModelCall> questions;  // Of plans, asked and not answered, by step key.
   std::map<std::string, std::string>
       long_results;                           // Whole, of what the model was shown a part of; by step key.
@@ -99,7 +103,10 @@ struct Progress {
 
   // The model call of a MODEL_INTENT row just applied.
   const OpenModelCall& asked(const std::string& step_key) const;
-  // The newest step's call with this key, or nullptr.
+  // The newest turn, also one that is being written. REQUIRES: there is one.
+  StepProgress& newest() { return draft ? *draft : steps.back(); }
+  const StepProgress& newest() const { return draft ? *draft : steps.back(); }
+  // The newest turn's call with this key, or nullptr.
   CallProgress* call_at(const std::string& step_key);
 
  private:
@@ -107,6 +114,8 @@ struct Progress {
   Result<void> take_reply(const Row& row);
   Result<void> take_call(const Row& row);
   Result<void> take_plan(const Row& row);
+  Result<void> take_plan_step(const Row& row, const Json& json);
+  void add_plan_call(const std::string& plan, const planner::PlanStep& step);
   Result<void> take_compaction(const Row& row);
   Result<OpenModelCall> opened(const Row& row) const;
   Result<void> take_answer(const Row& row, CallProgress& call);

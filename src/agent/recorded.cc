@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "agent/progress.h"
 #include "agent/records.h"
+#include "base/text.h"
 
 namespace tsukai::agent {
 namespace {
@@ -19,6 +22,16 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
     case Kind::kModelResult: {
       TSUKAI_TRY(record.replies[row.step_key], reply_from(payload));
       record.reached_ms[row.step_key] = progress.active_ms;
+      if (payload.contains("interrupted"))
+        record.interrupted[row.step_key] = string_at(payload, "interrupted");
+      return {};
+    }
+    case Kind::kPlan: {
+      const auto* step = find(payload, "step");
+      if (step == nullptr) return {};
+      const auto parts = split(row.step_key, '/');  // step-2/call-1/geo; progress has checked it
+      const auto call = parts.size() < 2 ? std::string() : parts[1].substr(parts[1].find('-') + 1);
+      record.written[parts[0]].emplace_back(std::max(1L, std::strtol(call.c_str(), nullptr, 10)) - 1, *step);
       return {};
     }
     case Kind::kToolResult: {
@@ -94,10 +107,20 @@ Result<infer::Prompt> RecordedModel::render(const infer::ChatRequest& request, c
 
 Task<infer::ChatReply> RecordedModel::generate(infer::ChatRequest request, infer::Prompt, infer::OnText) {
   const auto key = request.name;
+  if (const auto written = record_.written.find(key); written != record_.written.end() && request.on_call) {
+    std::set<std::size_t> begun;
+    for (const auto& [call, step] : written->second) {
+      const bool first = begun.insert(call).second;
+      const auto text = (first ? R"({"steps":[)" : ",") + print_json(step);
+      (void)request.on_call({call, kPlanTool, text, first});
+    }
+  }
   const auto found = record_.replies.find(key);
   if (found == record_.replies.end())
     co_return fail(Code::kNotFound, std::string(kRecordEnds) + "reply of " + key);
   clock_.reach(record_.reached_ms.at(key));
+  if (const auto broke = record_.interrupted.find(key); broke != record_.interrupted.end())
+    co_return fail(Code::kTransport, broke->second);
   co_return found->second;
 }
 

@@ -35,6 +35,9 @@ struct Record {
   Json started;
   std::map<std::string, infer::Prompt> prompts;     // By "step-2".
   std::map<std::string, infer::ChatReply> replies;  // By "step-2".
+  // Steps of plans that were complete before their turn was, by "step-2": the call's place, the step.
+  std::map<std::string, std::vector<std::pair<std::size_t, Json>>> written;
+  std::map<std::string, std::string> interrupted;  // Why a turn broke off, by "step-2".
   std::map<std::string, Observation>
       observations;                       // By "step-2/call-1"; also what a person said became of it.
   std::map<std::string, Json> decisions;  // APPROVAL_GIVEN, by call.

@@ -139,8 +139,19 @@ Result<void> RemoteReply::take_calls(const Json& calls) {
       return fail(Code::kExhausted,
                   fmt::format("the arguments have more than {} bytes", kRemoteReplyBytesMax));
     }
+    tell(index, call);
   }
   return {};
+}
+
+void RemoteReply::tell(std::int64_t index, Call& call) {
+  if (!on_call_ || call.name.empty() || call.told == call.arguments.size()) return;
+  const auto place = std::distance(calls_.begin(), calls_.find(index));
+  const auto piece = std::string_view(call.arguments).substr(call.told);
+  const bool begun = on_call_({static_cast<std::size_t>(place), call.name, piece, !call.announced});
+  call.announced = true;
+  call.told = call.arguments.size();
+  begun_ = begun_ || begun;
 }
 
 void RemoteReply::take_usage(const Json& usage) {

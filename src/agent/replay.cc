@@ -4,6 +4,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "agent/recorded.h"
 #include "agent/records.h"
@@ -116,6 +117,31 @@ std::map<std::size_t, std::string> said_by_people(const std::vector<Row>& rows) 
   return said;
 }
 
+// Samples again what the model said to its end; where it was broken off, nothing tells where.
+class RegeneratingModel : public infer::ChatModel {
+ public:
+  RegeneratingModel(infer::ChatModel& model, RecordedModel& recorded, const Record& record)
+      : model_(model), recorded_(recorded), record_(record) {}
+  const infer::ModelDescription& description() const override { return model_.description(); }
+  Result<infer::Prompt> render(const infer::ChatRequest& request, const infer::Transcript& so_far) override {
+    return model_.render(request, so_far);
+  }
+  Task<infer::ChatReply> generate(infer::ChatRequest request, infer::Prompt prompt,
+                                  infer::OnText on_text) override {
+    const bool broke = record_.interrupted.contains(request.name);
+    auto& whose = broke ? static_cast<infer::ChatModel&>(recorded_) : model_;
+    return whose.generate(std::move(request), std::move(prompt), std::move(on_text));
+  }
+  std::vector<std::string> unsupported_keywords(const infer::ToolDefinition& tool) const override {
+    return model_.unsupported_keywords(tool);
+  }
+
+ private:
+  infer::ChatModel& model_;
+  RecordedModel& recorded_;
+  const Record& record_;
+};
+
 }  // namespace
 
 Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
@@ -125,6 +151,8 @@ Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
   TSUKAI_CO_TRY(const auto file, agent_from(*agent, false));
   RecordedClock clock;
   RecordedModel recorded_model(record, clock);
+  std::optional<RegeneratingModel> regenerating;
+  if (model != nullptr) regenerating.emplace(*model, recorded_model, record);
   RecordedMemory memory(record);
   TSUKAI_CO_TRY(auto toolbox, RecordedToolbox::make(record, file, clock));
   TSUKAI_CO_TRY(auto database, Database::open(":memory:"));
@@ -134,7 +162,7 @@ Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
                  .user = string_at(record.started, "user"),
                  .journal = *journal,
                  .memory = file.memory_recall > 0 ? &memory : nullptr,
-                 .model = model == nullptr ? static_cast<infer::ChatModel&>(recorded_model) : *model,
+                 .model = regenerating ? static_cast<infer::ChatModel&>(*regenerating) : recorded_model,
                  .toolbox = *toolbox,
                  .clock = clock,
                  .said = said_by_people(rows)};

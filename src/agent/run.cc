@@ -151,18 +151,27 @@ Task<std::optional<Ending>> Run::outside() {
 Task<RunOutcome> Run::loop() {
   // Asked for at each arrow instead of thrown, so that the journal is always closed.
   co_await asio::this_coro::throw_if_cancelled(false);
+  auto ending = co_await steps();
+  co_await end_flight();
+  if (!ending) co_return fail(std::move(ending).error());
+  if (ending->state == RunState::kWaiting) co_return co_await pause(*std::move(ending));
+  co_return co_await close(*std::move(ending));
+}
+
+Task<Ending> Run::steps() {
   TSUKAI_CO_TRY_VOID(recall());
   TSUKAI_CO_TRY_VOID(plan_of_file());
-  std::optional<Ending> ending;
-  while (!ending) {
-    if (co_await was_cancelled()) {
-      ending = Ending{RunState::kCancelled, {}, "cancelled"};
-      break;
+  if (progress_.draft) TSUKAI_CO_TRY_VOID(interrupt("the process ended"));
+  for (;;) {
+    if (co_await was_cancelled()) co_return Ending{RunState::kCancelled, {}, "cancelled"};
+    TSUKAI_CO_TRY(auto ending, co_await outside());
+    if (!ending) ending = end_of_steps();
+    if (ending) co_return *std::move(ending);
+    if (loose_steps()) {
+      TSUKAI_CO_TRY(ending, co_await dispatch());
+      if (ending) co_return *std::move(ending);
+      continue;
     }
-    TSUKAI_CO_TRY(ending, co_await outside());
-    if (ending) break;
-    ending = end_of_steps();
-    if (ending) break;
     if (const auto said = parts_.said.find(step_number()); said != parts_.said.end()) {
       progress_.said = said->second;
       parts_.said.erase(said);
@@ -179,9 +188,8 @@ Task<RunOutcome> Run::loop() {
       ending = Ending{stop.stopped ? RunState::kStopped : RunState::kFailed, std::move(stop.answer),
                       std::move(stop.reason)};
     }
+    if (ending) co_return *std::move(ending);
   }
-  if (ending->state == RunState::kWaiting) co_return co_await pause(*std::move(ending));
-  co_return co_await close(*std::move(ending));
 }
 
 Result<void> Run::remember(const Ending& ending) {

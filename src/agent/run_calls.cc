@@ -20,7 +20,7 @@ constexpr std::size_t kEventTextBytesMax = 2'048;
 
 Json Run::call_named(const CallProgress& call) const {
   const auto* tool = parts_.toolbox.find(call.call.name);
-  return {{"step", step_number()},
+  return {{"step", step_number() + (progress_.draft ? 1 : 0)},
           {"call_id", call.step_key},
           {"server", tool == nullptr ? "" : tool->server_name},
           {"tool", tool == nullptr ? call.call.name : tool->tool.name}};
@@ -30,15 +30,38 @@ std::size_t Run::count(Fate fate) const {
   return static_cast<std::size_t>(std::count(fates_.begin(), fates_.end(), fate));
 }
 
-Task<std::optional<Ending>> Run::dispatch() {
-  fates_.clear();
-  call_failed_.reset();
+asio::awaitable<void> Run::open_flight() {
+  if (gate_) co_return;
   auto executor = co_await asio::this_coro::executor;
   landed_.emplace(executor, asio::steady_timer::time_point::max());
-  Gate gate(executor);
+  gate_.emplace(executor);
+}
+
+// Nobody knows whether a cancelled call took effect: no result is claimed for it.
+asio::awaitable<void> Run::end_flight() {
+  if (gate_ && gate_->alive() > 0) co_await gate_->close();
+  gate_.reset();
+}
+
+void Run::landed(std::size_t index) {
+  fates_[index] = Fate::kOver;
+  landed_any_ = true;
+  landed_->cancel();
+}
+
+std::size_t Run::index_of(const std::string& key) const {
+  const auto found = std::find_if(calls().begin(), calls().end(),
+                                  [&](const CallProgress& call) { return call.step_key == key; });
+  return static_cast<std::size_t>(found - calls().begin());
+}
+
+Task<std::optional<Ending>> Run::dispatch() {
+  if (!std::exchange(fates_kept_, false)) fates_.clear();
+  call_failed_.reset();
+  co_await open_flight();
   for (;;) {
     landed_any_ = false;
-    if (auto admitted = co_await admit(gate); !admitted) call_failed_ = admitted.error();
+    if (auto admitted = co_await admit(); !admitted) call_failed_ = admitted.error();
     if (call_failed_ || co_await was_cancelled()) break;
     if (count(Fate::kFlying) == 0) break;
     // What has its result is durable while others are still on their way.
@@ -49,8 +72,7 @@ Task<std::optional<Ending>> Run::dispatch() {
     if (co_await was_cancelled()) break;
   }
   const bool cancelled = co_await was_cancelled();  // Asked before close(), which puts cancellation off.
-  // Nobody knows whether a cancelled call took effect: no result is claimed for it.
-  if (gate.alive() > 0) co_await gate.close();
+  co_await end_flight();
   if (call_failed_) co_return fail(*call_failed_);
   if (cancelled) co_return Ending{RunState::kCancelled, {}, "cancelled"};
   if (count(Fate::kWaits) == 0) co_return std::nullopt;
@@ -73,7 +95,7 @@ std::string Run::waiting_reason() const {
 
 // Rows that belong together become durable together: results that came in, intents of what is new, starts of
 // what begins now. One commit, then the dispatch.
-Task<void> Run::admit(Gate& gate) {
+Task<void> Run::admit() {
   // Again while something changed: a step that is over may let others begin, or end its plan.
   for (bool more = true; more;) {
     more = false;
@@ -110,9 +132,9 @@ Task<void> Run::admit(Gate& gate) {
   if (co_await was_cancelled()) co_return Result<void>();
   for (const auto index : starting) {
     if (calls()[index].asks)
-      gate.spawn(ask_question(index));
+      gate_->spawn(ask_question(index));
     else
-      gate.spawn(make_call(index));
+      gate_->spawn(make_call(calls()[index].step_key));
   }
   co_return Result<void>();
 }
@@ -220,14 +242,14 @@ Result<void> Run::intend() {
   return {};
 }
 
-Task<void> Run::make_call(std::size_t index) {
+Task<void> Run::make_call(std::string step_key) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  const auto each = calls()[index];
+  const auto each = calls()[index_of(step_key)];
   auto observation =
       co_await parts_.toolbox.call(each.call, idempotency_key(id_, each.step_key), each.step_key, left_ms());
-  fates_[index] = Fate::kOver;
-  landed_any_ = true;
-  landed_->cancel();
+  // Calls stand elsewhere once the turn is whole.
+  const auto index = index_of(step_key);
+  landed(index);
   if (observation.outcome == Outcome::kCancelled) co_return Result<void>();
   shorten(observation, each.step_key);
   if (auto settled = settle(index, observation); !settled) call_failed_ = settled.error();

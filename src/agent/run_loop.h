@@ -1,5 +1,6 @@
 // The inside of a run (run.h): its life (run.cc), its journal (run_journal.cc), its model calls
-// (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc). What it knows is a fold over
+// (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc), also while they are written
+// (run_stream.cc). What it knows is a fold over
 // journal rows; members beyond that are of this process alone.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include "agent/run.h"
 #include "base/gate.h"
 #include "base/json_schema.h"
+#include "planner/plan_stream.h"
 #include "planner/react.h"
 
 namespace tsukai::agent {
@@ -48,6 +50,8 @@ class Run {
   infer::ChatRequest request_for(const planner::AskModel& question);
   std::optional<Ending> room_for(const infer::Prompt& prompt, std::int64_t tokens_left) const;
 
+  // Until there is an ending.
+  Task<Ending> steps();
   // Makes the calls of the newest turn: each as soon as it may start, until none can.
   Task<std::optional<Ending>> dispatch();
   // What this process knows of a call of the newest turn.
@@ -61,7 +65,7 @@ class Run {
   Task<Fate> consider(std::size_t index);
   Task<Fate> approve(std::size_t index, std::string rule);
   // Looks at what is new and starts what there is room for.
-  Task<void> admit(Gate& gate);
+  Task<void> admit();
   bool may_start(std::size_t index) const;
   void announce(std::size_t index);
   void tell_result(const CallProgress& call, std::size_t bytes, double ms);
@@ -81,13 +85,35 @@ class Run {
   Result<void> begin_plan(const std::string& key, const Json& json, const std::string& by);
   Result<Fate> consider_plan(std::size_t index);
   Result<Fate> consider_step(std::size_t index);
+  bool held(std::size_t index, const planner::PlanStep& step) const;
+  std::string plan_report(const std::string& plan) const;
   Result<void> begin_question(std::size_t index);
   Task<void> ask_question(std::size_t index);
   std::optional<Ending> end_of_steps() const;
 
+  // Plans that are still being written (run_stream.cc): what is complete of them is done meanwhile.
+  Task<infer::ChatReply> write_beside_steps(infer::ChatRequest request, infer::Prompt prompt,
+                                            infer::OnText on_text, std::int64_t limit_ms);
+  Task<void> write_turn(infer::ChatRequest request, infer::Prompt prompt, infer::OnText on_text,
+                        std::int64_t limit_ms);
+  bool may_stream(const infer::ChatRequest& request) const;
+  bool take_piece(const infer::CallPiece& piece);
+  Result<void> take_steps();
+  Task<void> land_all();
+  // Closes a turn that broke off after steps of its plan were begun: they stand, and it is not written again.
+  Result<void> interrupt(const std::string& why);
+  // Whether steps of a plan that was cut off are still to be done, or given up.
+  bool loose_steps() const;
+  std::string loose_report() const;
+
   bool room_in_budget() const;
   Result<void> intend();
-  Task<void> make_call(std::size_t index);
+  // Calls are begun in one flight a turn; its end cancels what is left of it.
+  asio::awaitable<void> open_flight();
+  asio::awaitable<void> end_flight();
+  void landed(std::size_t index);
+  std::size_t index_of(const std::string& step_key) const;
+  Task<void> make_call(std::string step_key);
   Result<void> settle(std::size_t index, const Observation& observation);
   std::size_t count(Fate fate) const;
   std::string waiting_reason() const;
@@ -120,8 +146,8 @@ class Run {
   std::int64_t elapsed_ms() const { return parts_.clock.steady_ms() - began_ms_; }
   std::int64_t left_ms() const { return parts_.file.budget.seconds * 1000 - elapsed_ms(); }
   std::size_t step_number() const { return progress_.steps.size(); }
-  std::vector<CallProgress>& calls() { return progress_.steps.back().calls; }
-  const std::vector<CallProgress>& calls() const { return progress_.steps.back().calls; }
+  std::vector<CallProgress>& calls() { return progress_.newest().calls; }
+  const std::vector<CallProgress>& calls() const { return progress_.newest().calls; }
   // Members that name a call in events.
   Json call_named(const CallProgress& call) const;
 
@@ -139,6 +165,7 @@ class Run {
   std::size_t rows_staged_ = 0;
 
   std::vector<Fate> fates_;           // Of the newest turn's calls.
+  bool fates_kept_ = false;           // They were begun while the turn was written.
   std::optional<Error> call_failed_;  // The journal's, while calls ran side by side.
   struct Question {
     infer::ChatRequest request;
@@ -148,6 +175,13 @@ class Run {
   std::optional<infer::ToolDefinition> plan_tool_;
   std::optional<asio::steady_timer> landed_;  // Cancelled whenever a call lands, which wakes dispatch().
   bool landed_any_ = false;
+  std::optional<Gate> gate_;
+  struct Writing {
+    std::map<std::size_t, planner::PlanStream> plans;                // By the call's place in the turn.
+    std::deque<std::pair<std::string, planner::PlanStep>> complete;  // Not journaled yet, by the plan's key.
+    std::optional<Result<infer::ChatReply>> reply;
+  };
+  std::optional<Writing> writing_;
 };
 
 // Whether the coroutine that asks was cancelled.

@@ -54,6 +54,10 @@ std::optional<Ending> Run::room_for(const infer::Prompt& prompt, std::int64_t to
 }
 
 Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
+  if (const auto report = loose_report(); !report.empty()) {
+    if (question.note == planner::NoteKind::kNone) question.note = planner::NoteKind::kCut;
+    question.note_text += (question.note_text.empty() ? "" : "\n") + report;
+  }
   if (!progress_.said.empty()) {
     if (question.note == planner::NoteKind::kNone) question.note = planner::NoteKind::kSaid;
     question.note_text = progress_.said + (question.note_text.empty() ? "" : "\n" + question.note_text);
@@ -98,12 +102,23 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
     tell("text", {{"step", number}, {"text", repaired_utf8(piece)}});
   };
   const auto limit_ms = std::max<std::int64_t>(1, left_ms());
-  auto generating = parts_.model.generate(std::move(request), *std::move(prompt), on_text);
+  const bool streams = may_stream(request);
   auto reply =
-      co_await with_deadline(std::move(generating), std::chrono::milliseconds(limit_ms), "the model");
+      streams ? co_await write_beside_steps(std::move(request), *std::move(prompt), on_text, limit_ms)
+              : co_await with_deadline(parts_.model.generate(std::move(request), *std::move(prompt), on_text),
+                                       std::chrono::milliseconds(limit_ms), "the model");
+  if (call_failed_) co_return fail(*call_failed_);
   if (!reply) {
-    if (co_await was_cancelled()) co_return Ending{RunState::kCancelled, {}, "cancelled"};
-    if (reply.error().code() == Code::kTimeout && ms_since(began) >= static_cast<double>(limit_ms)) {
+    const bool cancelled = co_await was_cancelled();
+    const auto code = reply.error().code();
+    if (cancelled || (streams && code == Code::kCancelled))
+      co_return Ending{RunState::kCancelled, {}, "cancelled"};
+    // Whatever it broke off for, what was begun is done first; a model that is gone fails again when asked.
+    if (progress_.draft) {
+      TSUKAI_CO_TRY_VOID(interrupt(reply.error().message()));
+      co_return std::nullopt;
+    }
+    if (code == Code::kTimeout && ms_since(began) >= static_cast<double>(limit_ms)) {
       co_return Ending{
           RunState::kStopped, {}, fmt::format("the budget of {} s is used up", parts_.file.budget.seconds)};
     }
@@ -112,7 +127,10 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   // A call cut short is never made, whatever the model's host makes of it.
   if (reply->finish == infer::FinishReason::kLength) reply->message.calls.clear();
   const auto took = ms_since(began);
+  fates_kept_ = progress_.draft.has_value();
   TSUKAI_CO_TRY_VOID(stage(Kind::kModelResult, key, reply_record(*reply, took), attempt));
+  // The turn's own calls stand before the steps of their plans.
+  if (fates_kept_) fates_.insert(fates_.begin(), reply->message.calls.size(), Fate::kNew);
   tell_soon("step_done", {{"step", number},
                           {"finish", name(reply->finish)},
                           {"usage", usage_json(reply->usage)},

@@ -4,6 +4,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <map>
 
 #include "agent/replay.h"
 #include "agent/support/chat_service.h"
@@ -38,13 +39,15 @@ struct Talk {
   infer::Transcript transcript;
   std::string shown;
 
-  explicit Talk(const std::string& more = "") {
+  explicit Talk(const std::string& more = "",
+                std::chrono::milliseconds idle_timeout = std::chrono::milliseconds(120'000)) {
     auto spec = parse_remote_spec("openai:m@" + service.url() + more);
     REQUIRE(spec);
     RemoteModelOptions options;
     options.spec = *spec;
     options.key = kKey;
     options.back_off = std::chrono::milliseconds(1);
+    options.idle_timeout = idle_timeout;
     model = make_remote_model(std::move(options));
     request.messages = {said(infer::Role::kSystem, "Be brief."), said(infer::Role::kUser, "Hello.")};
   }
@@ -88,6 +91,7 @@ TEST_SUITE("agent/remote_model") {
     CHECK(reply.usage.reused_tokens == 60);
     CHECK(reply.usage.prefilled_tokens == 40);
     CHECK(reply.usage.generated_tokens == 5);
+    CHECK(reply.usage.usd == doctest::Approx(40e-6 + 6e-6 + 10e-6));
     REQUIRE(talk.service.requests.size() == 1);
     CHECK(talk.service.requests[0].target == "/v1/chat/completions");
     CHECK(header_text(talk.service.requests[0].headers, "Authorization") == std::string("Bearer ") + kKey);
@@ -207,6 +211,46 @@ TEST_SUITE("agent/remote_model") {
     talk.service.turns = {{.pieces = {": waiting\n\n"}}, text_turn("Good night.")};
     CHECK(talk.good().message.text == "Good night.");
     CHECK(talk.shown == "Good night.");
+  }
+
+  TEST_CASE("a service that falls silent is given up after a while and asked again") {
+    Talk talk("", std::chrono::milliseconds(50));
+    talk.service.turns = {{.pieces = {delta({{"content", "Good"}})}, .hangs = true}, text_turn("Good day.")};
+    CHECK(talk.good().message.text == "Good day.");
+    CHECK(talk.service.requests.size() == 2);
+  }
+
+  TEST_CASE("a call's arguments are heard as they come, each byte once, under the call's name and place") {
+    Talk talk;
+    talk.request.tools = {tool("maps__geo"), tool("plan")};
+    std::map<std::size_t, std::string> heard;
+    std::size_t firsts = 0;
+    talk.request.on_call = [&](const infer::CallPiece& piece) {
+      heard[piece.call] += std::string(piece.first ? piece.name : "") + std::string(piece.arguments);
+      firsts += piece.first ? 1 : 0;
+      return false;
+    };
+    talk.service.turns = {{.pieces = {call_piece(0, "a", "maps__geo", ""), call_piece(0, "", "", "{\"x\""),
+                                      call_piece(0, "", "", ":1}"), call_piece(1, "b", "plan", "{}"),
+                                      delta(Json::object(), "tool_calls"), kDoneEvent}}};
+    CHECK(talk.good().message.calls.size() == 2);
+    CHECK(heard == std::map<std::size_t, std::string>{{0, R"(maps__geo{"x":1})"}, {1, "plan{}"}});
+    CHECK(firsts == 2);
+  }
+
+  TEST_CASE("once something was begun from a turn, a cut stream is not asked for again") {
+    for (const bool begun : {false, true}) {
+      CAPTURE(begun);
+      Talk talk;
+      talk.request.tools = {tool("plan")};
+      talk.request.on_call = [&](const infer::CallPiece&) { return begun; };
+      talk.service.turns = {{.pieces = {call_piece(0, "a", "plan", "{\"steps\":[")}},
+                            call_turn("plan", "{}")};
+      const auto reply = talk.ask();
+      CHECK(reply.has_value() != begun);
+      CHECK(talk.service.requests.size() == (begun ? 1 : 2));
+      if (!reply) CHECK(reply.error().code() == Code::kTransport);
+    }
   }
 
   TEST_CASE("what is no chat completion is the provider's fault and not asked again") {
@@ -358,6 +402,33 @@ TEST_SUITE("agent/remote_run") {
     auto refused = open(s.file.model, 0);
     REQUIRE(!refused);
     CHECK(has(refused.error().text(), "TSUKAI_TEST_KEY is not set"));
+    asio::co_spawn(context, service.close(), [](std::exception_ptr) {});
+    context.restart();
+    context.run();
+  }
+
+  TEST_CASE("a remote model's plan is done while it is streamed") {
+    Situation s;
+    s.file.planner = Planner::kPlan;
+    s.tool("maps", "geo", answering("at 1,2"));
+    asio::io_context context;
+    ChatService service(context);
+    const std::string first = R"({"steps":[{"id":"a","tool":"maps__geo","arguments":{}},)";
+    const std::string second = R"({"id":"b","tool":"maps__geo","arguments":{"from":"$a"}}]})";
+    service.turns = {{.pieces = {call_piece(0, "call_1", "plan", first), call_piece(0, "", "", second),
+                                 delta(Json::object(), "tool_calls"), usage(100, 0, 7), kDoneEvent}},
+                     text_turn("There.")};
+    s.file.model = "openai:m@" + service.url() + " key=none";
+    auto outcome =
+        run_to_end(context, run_agent(s.file, "Where?", s.options(), open_remote_models(s.open_model())));
+    REQUIRE_MESSAGE(outcome, outcome.error().text());
+    CHECK(outcome->answer == "There.");
+    CHECK(s.servers["maps"].calls.size() == 2);
+    CHECK(s.servers["maps"].calls[1].second["from"] == "at 1,2");
+    CHECK(s.told("plan_step").size() == 2);
+    const auto report = await(replay_run(s.rows(), nullptr));
+    REQUIRE(report);
+    CHECK(report->differences.empty());
     asio::co_spawn(context, service.close(), [](std::exception_ptr) {});
     context.restart();
     context.run();
