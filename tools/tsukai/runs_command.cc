@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "tools/tsukai/plan_tree.h"
 #include "tools/tsukai/store.h"
 #include "tools/tsukai/timeline.h"
 #include "tools/tsukai/waiting.h"
@@ -150,6 +151,12 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
     show_prompts(output, prompts);
     return 0;
   }
+  const auto plans = plans_of(*rows);
+  if (arguments.mermaid) {
+    for (const auto& [key, tree] : plans) output.write(tree.plan().mermaid());
+    if (plans.empty()) output.note("this run made no plan");
+    return 0;
+  }
   if (!output.quiet()) {
     output.line(fmt::format("run {} {} · {} · {} · for {}", output.paint(Style::kBold, run.id),
                             output.paint(style_of(run.state), name(run.state)), printable(run.agent),
@@ -157,6 +164,13 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
     output.line(output.paint(Style::kDim, "task    ") + printable(run.task));
     if (!run.answer.empty()) output.line(output.paint(Style::kDim, "answer  ") + printable(run.answer));
     output.line("");
+    const auto paint = [&](Style style, std::string_view text) { return output.paint(style, text); };
+    for (const auto& [key, tree] : plans) {
+      output.line(output.paint(Style::kDim, "plan    ") + key);
+      const auto width = output.width();
+      for (const auto& line : tree.lines(width > 3 ? width - 3 : 0, paint)) output.line("  " + line);
+      output.line("");
+    }
   }
   Table table(
       {{"#", Align::kRight}, {"AT", Align::kRight}, {"WHAT"}, {"STEP"}, {"DETAILS", Align::kLeft, true}});

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "tools/tsukai/output.h"
+#include "tools/tsukai/plan_tree.h"
 
 namespace tsukai::cli {
 namespace {
@@ -114,6 +115,15 @@ Json run_json(const agent::RunSummary& run, const std::vector<agent::Row>& rows,
   }
   document["model_calls"] = std::move(model_calls);
   document["tool_calls"] = calls_json(rows, of_tool);
+  Json plans = Json::array();
+  for (const auto& [key, tree] : plans_of(rows)) {
+    Json plan = tree.plan().json();
+    plan["call_id"] = key;
+    plan["tree"] = tree.plan().tree();
+    plan["mermaid"] = tree.plan().mermaid();
+    plans.push_back(std::move(plan));
+  }
+  document["plans"] = std::move(plans);
   Json journal = Json::array();
   for (const agent::Row& row : rows) journal.push_back(row_json(row));
   document["journal"] = std::move(journal);
@@ -156,6 +166,13 @@ std::string details_text(const agent::Row& row) {
     }
     case agent::Kind::kToolIntent:
       return fmt::format("{} {}", string_at(payload, "tool"), one_line(find(payload, "arguments")));
+    case agent::Kind::kPlan: {
+      const Json* plan = find(payload, "plan");
+      const Json* step = find(payload, "step");
+      if (step != nullptr)
+        return fmt::format("{} {}", string_at(*step, "tool"), one_line(find(*step, "arguments")));
+      return plan == nullptr ? std::string() : counted(size_of(find(*plan, "steps")), "step", "steps");
+    }
     case agent::Kind::kToolStarted:
       return {};
     case agent::Kind::kToolResult: {
