@@ -259,8 +259,13 @@ class Oracle : public infer::ChatModel {
     const bool tells = way_ == Way::kStreamed && !reply.message.calls.empty() && request.on_call;
     if (!tells) co_return co_await sleep_for(kTokenCost * (written.size() / kBytesPerToken + 1));
     const auto arguments = reply.message.calls[0].arguments.print();
+    // Each token is due at its time, however late the one before was.
+    const auto began = std::chrono::steady_clock::now();
+    std::size_t tokens = 0;
     for (std::size_t at = 0; at < arguments.size(); at += kBytesPerToken) {
-      TSUKAI_CO_TRY_VOID(co_await sleep_for(kTokenCost));
+      const auto due = began + kTokenCost * ++tokens;
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - std::chrono::steady_clock::now());
+      if (left.count() > 0) TSUKAI_CO_TRY_VOID(co_await sleep_for(left));
       (void)request.on_call({0, "plan", std::string_view(arguments).substr(at, kBytesPerToken), at == 0});
     }
     co_return Result<void>();
