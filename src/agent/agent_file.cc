@@ -8,8 +8,10 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "agent/agent_file_agents.h"
 #include "agent/agent_file_params.h"
 #include "agent/agent_file_reader.h"
+#include "agent/child_run.h"
 #include "agent/remote_preset.h"
 #include "agent/tool_names.h"
 #include "base/json_schema.h"
@@ -19,7 +21,7 @@
 namespace tsukai::agent {
 namespace {
 
-constexpr std::size_t kServersMax = 64;
+constexpr std::size_t kServersPerFileMax = 64;
 constexpr std::size_t kNameLettersMax = 64;
 constexpr std::int64_t kStepsMax = 10'000;
 constexpr std::int64_t kTokensMax = 1'000'000'000;
@@ -30,18 +32,13 @@ constexpr std::int64_t kTokensPerStepMax = 1'000'000;
 constexpr std::int64_t kCallsPerStepMax = 64;
 constexpr std::int64_t kParallelCallsMax = 64;
 constexpr IntegerRange kResultPreview = {256, 16'384};
+constexpr std::int64_t kDepthMax = 16;
+constexpr std::int64_t kToolsShownMax = 512;
 
 bool plain_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameLettersMax && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });
-}
-
-// `path` against the folder of the agent file.
-std::string beside(const std::string& file, const std::string& path) {
-  const std::filesystem::path given(path);
-  if (given.is_absolute() || path.empty()) return path;
-  return (std::filesystem::path(file).parent_path() / given).lexically_normal().string();
 }
 
 void read_server(MappingReader& servers, const YamlNode& key, const YamlNode& value, AgentFile& file) {
@@ -92,11 +89,36 @@ void read_servers(MappingReader& top, AgentFile& file) {
   const YamlNode* node = top.get("servers");
   if (node == nullptr) return;
   MappingReader servers(*node, "servers", top.mistakes());
-  if (node->members.size() > kServersMax) {
-    servers.mistake(node->place, fmt::format("at most {} servers", kServersMax));
+  if (node->members.size() > kServersPerFileMax) {
+    servers.mistake(node->place, fmt::format("at most {} servers", kServersPerFileMax));
     return;
   }
   for (const auto& [key, value] : node->members) read_server(servers, key, value, file);
+}
+
+// The names in a mapping of the file.
+void add_names(const YamlNode& top, std::string_view mapping, std::vector<std::string>& names) {
+  for (const auto& [key, value] : top.members) {
+    if (key.scalar != mapping) continue;
+    for (const auto& [name, config] : value.members) names.push_back(name.scalar);
+  }
+}
+
+// `agents.NAME` of a rule or a step; false: it speaks of a server.
+bool check_agent_pattern(MappingReader& top, const std::string& pattern, Place place) {
+  std::vector<std::string> names;
+  add_names(top.node(), "agents", names);
+  if (names.empty() || !pattern.starts_with(std::string(kAgentServer) + ".")) return false;
+  const auto matches = [&](const auto& name) {
+    return glob_matches(pattern, qualified_name(kAgentServer, name));
+  };
+  if (std::any_of(names.begin(), names.end(), matches)) return true;
+  const auto nearest = nearest_name(pattern.substr(kAgentServer.size() + 1), names);
+  top.mistake(
+      place,
+      fmt::format("\"{}\" names none of the agents{}", pattern,
+                  nearest.empty() ? "" : fmt::format("; did you mean \"{}.{}\"?", kAgentServer, nearest)));
+  return true;
 }
 
 // A rule or a tools entry that can match nothing is a slip with consequences: the server it names must exist.
@@ -111,10 +133,7 @@ void check_pattern(MappingReader& top, const std::string& pattern, Place place) 
   const std::string server = pattern.substr(0, dot);
   if (server.find_first_of(kWildcards) != std::string::npos) return;
   std::vector<std::string> names;
-  for (const auto& [key, value] : top.node().members) {
-    if (key.scalar != "servers") continue;
-    for (const auto& [name, config] : value.members) names.push_back(name.scalar);
-  }
+  add_names(top.node(), "servers", names);
   if (std::find(names.begin(), names.end(), server) != names.end()) return;
   const std::string nearest = nearest_name(server, names);
   top.mistake(place, fmt::format("\"{}\": there is no server \"{}\"{}", pattern, server,
@@ -140,7 +159,8 @@ void read_rule(MappingReader& top, const YamlNode& item, const AgentFileSupport&
     ++keys;
     const auto pattern = rule.string(key);
     if (!pattern) continue;
-    check_pattern(top, *pattern, rule.get(key)->place);
+    if (!check_agent_pattern(top, *pattern, rule.get(key)->place))
+      check_pattern(top, *pattern, rule.get(key)->place);
     found.push_back({action, *pattern, rule.key_place(key).line, {}});
   }
   if (!supported.when) {
@@ -200,6 +220,7 @@ void read_budget(MappingReader& top, const AgentFileSupport& supported, Budget& 
     budget.tool_calls = map.integer("tool_calls", {0, kStepsMax}).value_or(budget.tool_calls);
     budget.tokens = map.integer("tokens", {1, kTokensMax}).value_or(budget.tokens);
     budget.seconds = map.integer("seconds", {1, kSecondsMax}).value_or(budget.seconds);
+    budget.depth = map.integer("depth", {0, kDepthMax}).value_or(budget.depth);
     if (supported.usd)
       budget.usd = map.real("usd", {0, kUsdMax}).value_or(0);
     else
@@ -245,10 +266,10 @@ void read_output(MappingReader& top, AgentFile& file) {
   });
 }
 
-void read_model(MappingReader& top, AgentFile& file) {
+void read_model(MappingReader& top, bool required, AgentFile& file) {
   const auto model = top.string("model");
   if (!model) {
-    if (top.get("model") == nullptr)
+    if (top.get("model") == nullptr && required)
       top.mistake(top.node().place, "\"model\" is missing, for example `model: weights.gguf`");
     return;
   }
@@ -307,7 +328,8 @@ void read_steps(MappingReader& top, AgentFile& file) {
     if (item.kind != YamlNode::Kind::kMapping) continue;
     Json json = {{"id", step.string("id").value_or(std::to_string(steps.size() + 1))}};
     if (const auto tool = step.string("tool")) {
-      check_pattern(top, *tool, step.get("tool")->place);
+      if (!check_agent_pattern(top, *tool, step.get("tool")->place))
+        check_pattern(top, *tool, step.get("tool")->place);
       const auto dot = tool->find('.');
       if (tool->find_first_of("*?") != std::string::npos)
         step.mistake(step.get("tool")->place, "a step calls one tool: write its whole name");
@@ -333,7 +355,17 @@ void read_steps(MappingReader& top, AgentFile& file) {
   file.steps = std::move(plan);
 }
 
-void read_top(MappingReader& top, const AgentFileSupport& supported, AgentFile& file) {
+void read_tools_shown(MappingReader& top, AgentFile& file) {
+  const auto shown = top.integer("tools_shown", {0, kToolsShownMax});
+  if (!shown) return;
+  file.tools_shown = static_cast<std::size_t>(*shown);
+  if (file.planner != Planner::kReact || !file.steps.is_null())
+    top.mistake(top.key_place("tools_shown"),
+                "\"tools_shown\" has no meaning beside a plan, which is made from all tools: leave it out");
+}
+
+void read_top(MappingReader& top, const AgentFileOptions& options, AgentFile& file) {
+  const auto& supported = options.supported;
   file.name = std::filesystem::path(file.path).stem().string();
   if (const auto name = top.string("name")) {
     file.name = *name;
@@ -342,17 +374,19 @@ void read_top(MappingReader& top, const AgentFileSupport& supported, AgentFile& 
                   fmt::format("\"name\" is letters, digits, - and _, at most {}", kNameLettersMax));
     }
   }
-  read_model(top, file);
+  read_model(top, options.model_required, file);
   read_tool_choice(top, file);
   file.instructions = top.string("instructions").value_or("");
   top.get("params");  // Read before; known.
   read_servers(top, file);
+  read_agents(top, options, file);
   for (const auto& [pattern, place] : top.strings("tools")) {
     check_pattern(top, pattern, place);
     file.tools.push_back(pattern);
   }
   read_planner(top, supported, file);
   read_steps(top, file);
+  read_tools_shown(top, file);
   read_memory(top, file);
   read_budget(top, supported, file.budget);
   read_policy(top, supported, file);
@@ -381,19 +415,22 @@ Result<AgentFile> read_file(std::optional<YamlNode> root, const std::string& pat
                             const AgentFileOptions& options, Mistakes& mistakes) {
   AgentFile file;
   file.path = path;
+  Json source;
   if (root) {
     MappingReader params(*root, "", mistakes);  // Says so when the file is no mapping.
     if (root->kind == YamlNode::Kind::kMapping) {
       file.params = read_params(params);
+      if (options.including) source = to_json(*root, mistakes);
       fill_params(*root, file.params, options, mistakes);
       MappingReader top(*root, "", mistakes);
-      read_top(top, options.supported, file);
+      read_top(top, options, file);
     }
   }
   if (!mistakes.empty()) return fail(Code::kInvalidArgument, mistakes.text());
   Json document = to_json(*root, mistakes);
   document.erase("params");  // Their values are in it.
   file.document = std::move(document);
+  if (options.including) file.source = with_agents_inside(std::move(source), file.agents);
   return file;
 }
 

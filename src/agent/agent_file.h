@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,7 +27,8 @@ struct Budget {
   std::int64_t tool_calls = 40;
   std::int64_t tokens = 60'000;  // Prefilled + generated.
   std::int64_t seconds = 300;
-  double usd = 0;  // 0: no limit.
+  double usd = 0;          // 0: no limit.
+  std::int64_t depth = 3;  // Agents within agents; 0: this one starts no others.
 };
 
 enum class Planner {
@@ -44,6 +46,29 @@ struct Parameter {
   std::string description;
   JsonValue otherwise;  // The default; null: must be given.
   JsonValue choices;    // `enum:`, an array; null: any.
+};
+
+// AgentFile::tools_shown of a run whose prompt holds every tool.
+inline constexpr std::size_t kAllTools = 1'000'000;
+
+// Another agent that this one may give tasks to, each in a run of its own (child_run.h).
+struct ChildAgent {
+  std::string name;         // As this file calls it.
+  std::string path;         // Of its file, absolute; of this one where it is written within.
+  std::string description;  // For the model.
+  double share = 1;         // Of what is left of the budget, at most.
+  std::vector<Parameter> params;
+  // Its file as JSON: `{{x}}` and `${NAME}` as written, its own agents put in.
+  JsonValue document;
+  std::vector<mcp::ServerConfig>
+      servers;  // Its own and those of its agents: their secrets stay out of records.
+};
+
+// The rules of an agent that started this one: they hold for its calls as well, the stricter wins.
+struct InheritedPolicy {
+  // This agent's servers by the names they have there, where they are the same servers.
+  std::map<std::string, std::vector<std::string>> servers;
+  std::vector<PolicyRule> rules;
 };
 
 struct AgentFile {
@@ -75,10 +100,18 @@ struct AgentFile {
   Planner planner = Planner::kReact;
   JsonValue steps;  // `steps:` as planner::Plan has them, tools named as models know them; null: none.
   std::vector<Parameter> params;
+  std::vector<ChildAgent> agents;          // `agents:`, in the order of the file.
+  std::vector<InheritedPolicy> inherited;  // Outermost first; empty for a run that nobody started.
+  // `tools_shown:`: with more tools the prompt holds find_tools in their place (find_tools.h). Nothing:
+  // decided by the model's context when the run begins.
+  std::optional<std::size_t> tools_shown;
   // The whole file as JSON, parameters filled in, `${NAME}` left as written: what may be journaled and read
   // back by agent_file_from().
   JsonValue document;
+  JsonValue source;  // The same, parameters not filled in and `agents:` put in whole.
 };
+
+struct Including;
 
 // What the caller honours. A file that asks for more is refused with its line, never half obeyed.
 struct AgentFileSupport {
@@ -93,6 +126,8 @@ struct AgentFileOptions {
   std::map<std::string, std::string> params;  // As given on the command line.
   bool params_required =
       true;  // False when a file is only checked: a parameter without a value stands for itself.
+  bool model_required = true;            // False: without `model:` it takes that of whoever starts it.
+  std::shared_ptr<Including> including;  // The files that include this one; null: none does.
 };
 
 // Reads and checks the whole file. kNotFound; kInvalidArgument whose message lists every mistake found, a

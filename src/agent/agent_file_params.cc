@@ -24,7 +24,7 @@ bool good_name(std::string_view name) {
   return true;
 }
 
-std::string_view type_name(Parameter::Type type) {
+std::string_view words_for(Parameter::Type type) {
   switch (type) {
     case Parameter::Type::kString:
       return "text";
@@ -154,13 +154,13 @@ void read_param(MappingReader& params, const YamlNode& key, const YamlNode& valu
       parameter.choices = choices;
     else
       map.mistake(node->place,
-                  fmt::format("\"enum\" must be a list, each of its items {}", type_name(parameter.type)));
+                  fmt::format("\"enum\" must be a list, each of its items {}", words_for(parameter.type)));
   }
   if (const YamlNode* node = map.get("default")) {
     Json otherwise = to_json(*node, map.mistakes());
     if (!fits(otherwise, parameter.type)) {
       map.mistake(node->place, fmt::format("the default of \"{}\" must be {}, not {}", parameter.name,
-                                           type_name(parameter.type), kind_of(*node)));
+                                           words_for(parameter.type), kind_of(*node)));
     } else if (!parameter.choices.is_null() && std::find(parameter.choices->begin(), parameter.choices->end(),
                                                          otherwise) == parameter.choices->end()) {
       map.mistake(node->place, fmt::format("the default of \"{}\" is not in its enum", parameter.name));
@@ -218,7 +218,7 @@ void fill_params(YamlNode& root, const std::vector<Parameter>& params, const Age
     auto value = typed(given->second, parameter.type);
     if (!value) {
       mistakes.add({}, fmt::format("the parameter \"{}\" must be {}, not \"{}\"", parameter.name,
-                                   type_name(parameter.type), shortened(given->second, 80)));
+                                   words_for(parameter.type), shortened(given->second, 80)));
     } else if (!parameter.choices.is_null() && std::find(parameter.choices->begin(), parameter.choices->end(),
                                                          *value) == parameter.choices->end()) {
       mistakes.add({}, fmt::format("the parameter \"{}\" must be one of {}, not {}", parameter.name,
@@ -236,7 +236,18 @@ void fill_params(YamlNode& root, const std::vector<Parameter>& params, const Age
   if (names.empty()) return;
   Filler filler(std::move(values), std::move(names), mistakes);
   for (auto& [key, value] : root.members) {
-    if (key.scalar != "params") filler.fill(value);
+    if (key.scalar == "params") continue;
+    if (key.scalar != "agents") {
+      filler.fill(value);
+      continue;
+    }
+    // An agent within the file has parameters of its own.
+    for (auto& [name, entry] : value.members) {
+      if (entry.kind == YamlNode::Kind::kScalar) filler.fill(entry);
+      for (auto& [member, inner] : entry.members) {
+        if (member.scalar != "agent") filler.fill(inner);
+      }
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -157,6 +158,12 @@ void MappingReader::done() {
                                     fmt::join(asked_, ", "))
                       : fmt::format("unknown key \"{}\"; did you mean \"{}\"?", key.scalar, nearest));
   }
+}
+
+std::string beside(const std::string& file, const std::string& path) {
+  const std::filesystem::path given(path);
+  if (given.is_absolute() || path.empty()) return path;
+  return (std::filesystem::path(file).parent_path() / given).lexically_normal().string();
 }
 
 }  // namespace tsukai::agent

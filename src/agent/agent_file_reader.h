@@ -61,4 +61,7 @@ class MappingReader {
   std::vector<std::string> asked_, refused_;
 };
 
+// `path` against the folder of the agent file.
+std::string beside(const std::string& file, const std::string& path);
+
 }  // namespace tsukai::agent

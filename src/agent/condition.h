@@ -40,6 +40,7 @@ class Condition {
   const std::string& text() const { return text_; }
 
   struct Node;
+  const Node* root() const { return root_.get(); }  // Null: it always holds.
 
  private:
   std::shared_ptr<const Node> root_;

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/child_run.h"
 #include "agent/progress.h"
 
 namespace tsukai::agent {
@@ -26,6 +27,23 @@ Result<Progress> progress_of(Journal& journal, const std::string& run) {
   return Progress::of(rows);
 }
 
+Result<bool> cancel_one(Journal& journal, const std::string& run, const std::string& by) {
+  auto lease = journal.take_lease(run);
+  if (!lease && lease.error().code() != Code::kDenied) return fail(std::move(lease).error());
+  if (!lease) {
+    TSUKAI_TRY_VOID(journal.send_signal(run, "cancel", {{"by", by}}));
+    return false;
+  }
+  TSUKAI_TRY(const auto progress, progress_of(journal, run));
+  const auto reason = "cancelled by " + by;
+  const Json payload = {{"state", "cancelled"},
+                        {"answer", ""},
+                        {"reason", reason},
+                        {"totals", progress.totals.json(progress.active_ms)}};
+  TSUKAI_TRY_VOID(journal.finish_run(run, RunState::kCancelled, reason, payload));
+  return true;
+}
+
 }  // namespace
 
 Result<void> resolve_call(Journal& journal, const std::string& run, const std::string& call,
@@ -46,20 +64,18 @@ Result<void> resolve_call(Journal& journal, const std::string& run, const std::s
 }
 
 Result<bool> cancel_run(Journal& journal, const std::string& run, const std::string& by) {
-  auto lease = journal.take_lease(run);
-  if (!lease && lease.error().code() != Code::kDenied) return fail(std::move(lease).error());
-  if (!lease) {
-    TSUKAI_TRY_VOID(journal.send_signal(run, "cancel", {{"by", by}}));
-    return false;
+  TSUKAI_TRY(const auto children, children_of(journal, run));
+  TSUKAI_TRY(const bool ended, cancel_one(journal, run, by));
+  // What it started ends with it: a process that works on both is asked for each.
+  for (const auto& child : children) {
+    const bool open =
+        child.begun && (child.run.state == RunState::kRunning || child.run.state == RunState::kWaiting);
+    if (!open) continue;
+    auto asked = cancel_one(journal, child.run.id, by);
+    // It may have ended by itself meanwhile.
+    if (!asked && asked.error().code() != Code::kInvalidArgument) return fail(std::move(asked).error());
   }
-  TSUKAI_TRY(const auto progress, progress_of(journal, run));
-  const auto reason = "cancelled by " + by;
-  const Json payload = {{"state", "cancelled"},
-                        {"answer", ""},
-                        {"reason", reason},
-                        {"totals", progress.totals.json(progress.active_ms)}};
-  TSUKAI_TRY_VOID(journal.finish_run(run, RunState::kCancelled, reason, payload));
-  return true;
+  return ended;
 }
 
 }  // namespace tsukai::agent

@@ -21,7 +21,7 @@ Result<void> resolve_call(Journal& journal, const std::string& run, const std::s
                           Resolution resolution, const std::string& result, const std::string& by);
 
 // Ends a run that nobody works on at once (true); asks the process that works on it to end it (false), which
-// it does within a second or after the model's turn.
+// it does within a second or after the model's turn. The runs that it started end with it.
 Result<bool> cancel_run(Journal& journal, const std::string& run, const std::string& by);
 
 }  // namespace tsukai::agent

@@ -13,8 +13,8 @@
 namespace tsukai::agent {
 namespace {
 
-constexpr std::size_t kRunIdLetters = 12;  // 60 bits
-constexpr std::size_t kSaltLetters = 26;   // 130 bits
+constexpr std::size_t kSaltLetters = 26;  // 130 bits
+constexpr std::string_view kIdLetters = "abcdefghijklmnopqrstuvwxyz234567";
 
 }  // namespace
 
@@ -176,12 +176,19 @@ Result<void> SqliteJournal::store_state(const std::string& run, RunState state) 
 
 Result<std::string> SqliteJournal::start_run(std::string agent, std::string task, std::string user,
                                              const Json& payload) {
-  const std::string id = random_id(kRunIdLetters);
+  return start_run_as(random_id(kRunIdLetters), std::move(agent), std::move(task), std::move(user), payload);
+}
+
+Result<std::string> SqliteJournal::start_run_as(std::string id, std::string agent, std::string task,
+                                                std::string user, const Json& payload) {
+  const bool good = id.size() == kRunIdLetters && id.find_first_not_of(kIdLetters) == std::string::npos;
+  if (!good) return fail(Code::kInvalidArgument, fmt::format("\"{}\" is no id of a run", shortened(id, 80)));
   // What the columns hold must be what the chain vouches for, to the byte.
   agent = repaired_utf8(agent);
   task = repaired_utf8(task);
   user = repaired_utf8(user);
   auto written = database_.write([&]() -> Result<void> {
+    if (head_of(id)) return fail(Code::kInvalidArgument, fmt::format("there is a run {} already", id));
     const std::int64_t now_ms = clock_.wall_ms();
     static constexpr char kSql[] =
         "INSERT INTO run(id, agent, task, user, state, started_ms, ended_ms, rows, head, answer, totals) "

@@ -83,7 +83,7 @@ struct Lease {
   std::int64_t fence = 0;  // Grows with each owner.
   std::int64_t until_ms = 0;
 };
-constexpr std::int64_t kLeaseMs = 60'000;  // Renewed by every append.
+constexpr std::int64_t kLeaseMs = 60'000;  // Renewed by appends: three quarters are always left.
 
 struct Approval {
   std::string run, step_key, tool;
@@ -114,6 +114,7 @@ struct Retention {
 constexpr std::size_t kPayloadBytesMax = 64u << 20;
 constexpr std::int64_t kRowsPerRunMax = 1'000'000;
 constexpr std::size_t kStepKeyBytesMax = 256;
+constexpr std::size_t kRunIdLetters = 12;  // 60 bits.
 
 // One connection's view of the journal. Not thread-safe. Bytes at rest: docs/formats/journal.md.
 // Errors of every write: kNotFound (no such run), kInvalidArgument (the run has ended; a malformed entry),
@@ -128,6 +129,10 @@ class Journal {
   // unguessable.
   virtual Result<std::string> start_run(std::string agent, std::string task, std::string user,
                                         const Json& payload) = 0;
+  // The same under an id that the caller chose: kRunIdLetters of [a-z2-7]. kInvalidArgument: there is such a
+  // run.
+  virtual Result<std::string> start_run_as(std::string id, std::string agent, std::string task,
+                                           std::string user, const Json& payload) = 0;
   // Durable on return (synchronous=FULL). Chained to the row before.
   virtual Result<Row> append(const std::string& run, Kind kind, std::string step_key, int attempt,
                              const Json& payload) = 0;
@@ -180,8 +185,8 @@ class Journal {
   virtual Result<std::vector<Row>> rows(const std::string& run) = 0;
   // Newest first.
   virtual Result<std::vector<RunSummary>> list(std::size_t count, std::optional<RunState> state) = 0;
-  // By id or unique prefix; "last" is the newest. kNotFound names the nearest or says that there are none;
-  // kInvalidArgument when several runs begin so.
+  // By id or unique prefix; "last" is the newest that no other run started. kNotFound names the nearest or
+  // says that there are none; kInvalidArgument when several runs begin so.
   virtual Result<RunSummary> find(const std::string& id) = 0;
   // Recomputes the chain. Empty: intact. Else one line a defect, naming the row and the column. What only
   // somebody who rewrites the whole chain could do goes unseen, unless the head hash was kept elsewhere.

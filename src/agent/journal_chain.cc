@@ -78,7 +78,9 @@ std::optional<RunState> run_state_named(std::string_view text) {
 std::string chain_start(const std::string& run) { return sha256_hex("tsukai run " + run); }
 
 std::string payload_hash(std::string_view salt, std::string_view body) {
-  std::string bytes(salt);
+  std::string bytes;
+  bytes.reserve(salt.size() + 1 + body.size());
+  bytes += salt;
   bytes += '\n';
   bytes += body;
   return sha256_hex(bytes);
@@ -89,9 +91,10 @@ std::string row_hash(const std::string& run, const Row& row, std::string_view ki
       {run, row.seq, kind_text, row.step_key, row.attempt, row.at_ms, row.payload_sha256, row.prev_hash})));
 }
 
-std::string payload_body(const Json& data) { return print_json(Json{{"data", data}}); }
+// Written around the printed values rather than through one more value, which would hold a copy of all.
+std::string payload_body(const Json& data) { return "{\"data\":" + print_json(data) + "}"; }
 std::string payload_body(const Json& data, const Json& run) {
-  return print_json(Json{{"data", data}, {"run", run}});
+  return "{\"data\":" + print_json(data) + ",\"run\":" + print_json(run) + "}";
 }
 
 }  // namespace tsukai::agent

@@ -40,7 +40,10 @@ Result<void> SqliteJournal::own(const std::string& run) {
                                     : fmt::format("run {} is owned by {}", run, describe_owner(lease.owner)),
                 fmt::format("take it over when that has ended: tsukai runs resume {}", run));
   }
-  lease.until_ms = clock_.wall_ms() + held->second.lease_ms;
+  // Renewed once a quarter of it has passed, not by every row: each time is one more page for the disk.
+  const std::int64_t now_ms = clock_.wall_ms(), lease_ms = held->second.lease_ms;
+  if (lease.until_ms - now_ms > lease_ms - lease_ms / 4) return {};
+  lease.until_ms = now_ms + lease_ms;
   return store_lease(lease);
 }
 

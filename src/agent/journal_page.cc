@@ -99,7 +99,7 @@ struct Shown {
 std::string_view lane_of(const std::string& kind) {
   if (kind.starts_with("MODEL")) return "model";
   if (kind == "TOOL_UNKNOWN" || kind == "CANCELLED") return "bad";
-  if (kind.starts_with("TOOL")) return "tool";
+  if (kind.starts_with("TOOL") || kind.starts_with("CHILD")) return "tool";
   if (kind.starts_with("APPROVAL") || kind == "SIGNAL") return "person";
   return "";
 }
@@ -150,7 +150,13 @@ std::string body_of(const Shown& row) {
     std::string name = string_at(data, "tool", string_at(data, "name"));
     const Json* arguments = find(data, "arguments");
     out = pre(name + " " + (arguments == nullptr ? "" : print_json(*arguments)));
-  } else if (row.kind == "TOOL_RESULT") {
+  } else if (row.kind == "CHILD_STARTED") {
+    const std::string run = string_at(data, "run");
+    const Json* arguments = find(data, "arguments");
+    out = fmt::format("<div class=dim>agent {0}, <a href=\"#run-{1}\">run {1}</a></div>{2}",
+                      escaped(string_at(data, "agent")), escaped(run),
+                      pre(arguments == nullptr ? "" : string_at(*arguments, "task")));
+  } else if (row.kind == "TOOL_RESULT" || row.kind == "CHILD_DONE") {
     out = pre(string_at(data, "observation", string_at(data, "text")));
   }
   if (!data.empty()) out += folded("all of it", pre(print_json_pretty(data)));
@@ -168,9 +174,12 @@ std::vector<Span> spans_of(const std::vector<Shown>& rows) {
   std::map<std::string, const Shown*> begun;
   std::vector<Span> spans;
   for (const Shown& row : rows) {
-    if (row.kind == "MODEL_INTENT" || row.kind == "TOOL_INTENT" || row.kind == "APPROVAL_ASKED")
+    if (row.kind == "MODEL_INTENT" || row.kind == "TOOL_INTENT" || row.kind == "APPROVAL_ASKED" ||
+        row.kind == "CHILD_STARTED")
       begun[row.step] = &row;
-    if (row.kind != "MODEL_RESULT" && row.kind != "TOOL_RESULT" && row.kind != "APPROVAL_GIVEN") continue;
+    if (row.kind != "MODEL_RESULT" && row.kind != "TOOL_RESULT" && row.kind != "APPROVAL_GIVEN" &&
+        row.kind != "CHILD_DONE")
+      continue;
     const auto from = begun.find(row.step);
     if (from == begun.end()) continue;
     const std::string tool = string_at(from->second->data, "tool", string_at(from->second->data, "name"));
@@ -244,26 +253,62 @@ std::string facts(const Json& run, const std::vector<Shown>& rows) {
   return out + "</div>";
 }
 
-std::string row_html(const Shown& row, std::int64_t start_ms) {
+std::string row_html(const Shown& row, std::int64_t start_ms, const std::string& run) {
   return fmt::format(
-      "<div class=\"row {}\" id=\"row-{}\"><div class=head><span class=dim>{}</span><span "
+      "<div class=\"row {}\" id=\"{}row-{}\"><div class=head><span class=dim>{}</span><span "
       "class=kind>{}</span><span class=dim>{}{}</span>"
       "<span class=at>+{}</span></div>{}</div>\n",
-      lane_of(row.kind), row.seq, row.seq, escaped(row.kind), escaped(row.step),
-      row.attempt > 1 ? fmt::format(" attempt {}", row.attempt) : "",
+      lane_of(row.kind), run.empty() ? "" : escaped(run) + "-", row.seq, row.seq, escaped(row.kind),
+      escaped(row.step), row.attempt > 1 ? fmt::format(" attempt {}", row.attempt) : "",
       duration(static_cast<double>(row.at_ms - start_ms)), body_of(row));
+}
+
+const Json& member(const Json& value, std::string_view key) {
+  static const Json nothing = Json::object();
+  const Json* found = find(value, key);
+  return found == nullptr ? nothing : *found;
+}
+
+std::vector<Shown> rows_of(const Json& exported) {
+  std::vector<Shown> rows;
+  if (const Json& list = member(exported, "rows"); list.is_array()) {
+    for (const auto& row : list) rows.emplace_back(row);
+  }
+  return rows;
+}
+
+// The run of another agent that this one gave a task to, folded.
+std::string child_html(const Json& child) {
+  const Json& exported = member(child, "export");
+  const Json& run = member(exported, "run");
+  const auto rows = rows_of(exported);
+  const std::string id = string_at(run, "id");
+  std::string inner = fmt::format("<div class=task>{}</div>", escaped(string_at(run, "task")));
+  if (const std::string answer = string_at(run, "answer"); !answer.empty())
+    inner += fmt::format("<div class=answer>{}</div>", escaped(answer));
+  inner += facts(run, rows) + timeline(rows);
+  for (const Shown& row : rows) inner += row_html(row, rows.front().at_ms, id);
+  inner += fmt::format("<p class=seal>head {}</p>", escaped(string_at(run, "head")));
+  return fmt::format(
+      "<div class=row id=\"run-{0}\">{1}</div>\n", escaped(id),
+      folded(fmt::format("{} · {} · run {} · {} of {}", string_at(run, "agent"), string_at(run, "state"), id,
+                         string_at(child, "step_key"), string_at(child, "parent")),
+             inner));
+}
+
+std::string children_html(const Json& exported) {
+  const Json& list = member(exported, "children");
+  if (!list.is_array() || list.empty()) return {};
+  std::string out = "<h2>Other agents</h2>\n";
+  for (const auto& child : list) out += child_html(child);
+  return out;
 }
 
 }  // namespace
 
 std::string run_page(const Json& exported) {
-  static const Json nothing = Json::object();
-  const Json* found = find(exported, "run");
-  const Json& run = found == nullptr ? nothing : *found;
-  std::vector<Shown> rows;
-  if (const Json* list = find(exported, "rows"); list != nullptr && list->is_array()) {
-    for (const auto& row : *list) rows.emplace_back(row);
-  }
+  const Json& run = member(exported, "run");
+  const auto rows = rows_of(exported);
   const std::string state = string_at(run, "state");
   const std::string_view mood = state == "done"                            ? ""
                                 : state == "waiting" || state == "running" ? " wait"
@@ -282,7 +327,8 @@ std::string run_page(const Json& exported) {
   if (const std::string answer = string_at(run, "answer"); !answer.empty())
     page += fmt::format("<div class=answer>{}</div>\n", escaped(answer));
   page += "<h2>Totals</h2>" + facts(run, rows) + "\n" + timeline(rows) + "\n<h2>Steps</h2>\n";
-  for (const Shown& row : rows) page += row_html(row, rows.front().at_ms);
+  for (const Shown& row : rows) page += row_html(row, rows.front().at_ms, {});
+  page += children_html(exported);
   const Json* defects = find(exported, "defects");
   page += "<h2>Proof</h2>\n";
   if (defects != nullptr && defects->is_array() && defects->empty()) {

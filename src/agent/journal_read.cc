@@ -67,13 +67,13 @@ Result<std::vector<Row>> SqliteJournal::rows(const std::string& run) {
     row.hash = all.text(7);
     row.erased = all.is_null(8);
     auto body = row.erased ? Result<Json>(Json{{"data", nullptr}}) : parse_json(all.text(8));
-    const Json* data = body ? tsukai::find(*body, "data") : nullptr;
-    if (!kind || data == nullptr) {
+    const bool has_data = body && tsukai::find(*body, "data") != nullptr;
+    if (!kind || !has_data) {
       return fail(Code::kCorrupt, fmt::format("run {}: journal row {} is damaged", run, row.seq),
                   fmt::format("see what else is: tsukai runs verify {}", run));
     }
     row.kind = *kind;
-    row.payload = *data;
+    row.payload = std::move((*body)["data"]);
     rows.push_back(std::move(row));
   }
   if (rows.empty()) {
@@ -94,7 +94,14 @@ Result<std::vector<RunSummary>> SqliteJournal::list(std::size_t count, std::opti
 
 Result<RunSummary> SqliteJournal::find(const std::string& id) {
   if (id == "last") {
-    TSUKAI_TRY(auto newest, list(1, std::nullopt));
+    // The newest that no other run started: whoever says "last" means what was asked for.
+    TSUKAI_TRY(auto rows,
+               database_.prepare(fmt::format(
+                   "{} WHERE NOT EXISTS (SELECT 1 FROM journal j JOIN payload p ON p.id=j.payload_id WHERE "
+                   "j.run_id=run.id AND j.seq=1 AND CASE WHEN json_valid(p.body) THEN "
+                   "json_extract(p.body, '$.data.parent.run') END IS NOT NULL) ORDER BY n DESC LIMIT 1",
+                   kSummary)));
+    TSUKAI_TRY(auto newest, read_summaries(rows));
     if (newest.empty())
       return fail(Code::kNotFound, "there are no runs yet", "make one: tsukai run AGENT.yaml \"task\"");
     return std::move(newest.front());

@@ -21,6 +21,8 @@ class SqliteJournal : public Journal {
 
   Result<std::string> start_run(std::string agent, std::string task, std::string user,
                                 const Json& payload) override;
+  Result<std::string> start_run_as(std::string id, std::string agent, std::string task, std::string user,
+                                   const Json& payload) override;
   Result<Row> append(const std::string& run, Kind kind, std::string step_key, int attempt,
                      const Json& payload) override;
   Result<std::vector<Row>> append_all(const std::string& run, const std::vector<Entry>& entries) override;

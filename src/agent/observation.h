@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/redaction.h"
 #include "mcp/types.h"
@@ -37,8 +38,10 @@ struct Observation {
   std::string text;             // For the model: redacted, at most kObservationBytesMax and the note.
   std::size_t bytes_whole = 0;  // Of the redacted text before it was cut.
   JsonValue came;  // The result as the server sent it, redacted; null when it is longer than kResultBytesMax.
-  bool handle = false;  // `text` is the beginning of `came`, which can be read on.
-  double ms = 0;        // From dispatch to result; 0 when not dispatched.
+  std::vector<std::string> found;  // Tools that find_tools found, as models know them.
+  bool handle = false;             // `text` is the beginning of `came`, which can be read on.
+  bool task_lost = false;  // Its server no longer knows the task: whether it took effect is not known.
+  double ms = 0;           // From dispatch to result; 0 when not dispatched.
 };
 
 // The text blocks of a result; where there are none, its structured content as canonical JSON.

@@ -46,6 +46,24 @@ Verdict judge(const std::vector<PolicyRule>& policy, std::string_view qualified,
   return {};
 }
 
+Verdict judge_all(const std::vector<PolicyRule>& policy, const std::vector<InheritedPolicy>& inherited,
+                  const std::string& server, const std::string& tool, const Json& arguments) {
+  auto strictest = judge(policy, qualified_name(server, tool), arguments);
+  const auto also = [&](const InheritedPolicy& above, const std::string& name) {
+    auto verdict = judge(above.rules, qualified_name(name, tool), arguments);
+    if (verdict.action <= strictest.action) return;
+    verdict.rule = "of the agent that started this one, " + verdict.rule;
+    strictest = std::move(verdict);
+  };
+  for (const auto& above : inherited) {
+    also(above, server);
+    if (const auto names = above.servers.find(server); names != above.servers.end()) {
+      for (const auto& name : names->second) also(above, name);
+    }
+  }
+  return strictest;
+}
+
 Result<void> check_rules(const std::vector<PolicyRule>& policy, const std::vector<std::string>& qualified,
                          const std::vector<std::string>& missing_servers, const std::string& path) {
   for (const auto& rule : policy) {

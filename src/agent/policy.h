@@ -21,6 +21,11 @@ std::string_view name(PolicyRule::Action action);  // "allow", "ask", "deny"
 // A condition that can't be evaluated takes the careful side: an `allow` rule does not match, the others do.
 Verdict judge(const std::vector<PolicyRule>& policy, std::string_view qualified, const Json& arguments);
 
+// The same under the rules of those that started the run as well: the strictest verdict of all. A server that
+// goes by another name there is judged by each of its names.
+Verdict judge_all(const std::vector<PolicyRule>& policy, const std::vector<InheritedPolicy>& inherited,
+                  const std::string& server, const std::string& tool, const Json& arguments);
+
 // A rule that no tool of `qualified` (all tools of all connected servers) matches is a slip of the pen that
 // would silently leave a tool reachable: kInvalidArgument naming rule, line and nearest tool. Rules that may
 // speak of one of the `missing_servers` (which failed to start) are let through.

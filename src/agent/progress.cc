@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "agent/records.h"
 #include "base/hash.h"
@@ -94,6 +95,8 @@ Result<void> Progress::apply(const Row& row) {
     case Kind::kToolResult:
     case Kind::kApprovalAsked:
     case Kind::kApprovalGiven:
+    case Kind::kChildStarted:
+    case Kind::kChildDone:
       return take_call(row);
     case Kind::kPlan:
       return take_plan(row);
@@ -112,8 +115,12 @@ Result<void> Progress::apply(const Row& row) {
 }
 
 Result<void> Progress::take_intent(const Row& row) {
-  TSUKAI_TRY(auto call, opened(row));
   if (auto* question = call_at(row.step_key); question != nullptr && question->asks) {
+    TSUKAI_TRY(auto call, opened(row));
+    call.prompt.text.insert(0, transcript.text, 0, call.prompt.kept_bytes);
+    call.prompt.tokens.insert(
+        call.prompt.tokens.begin(), transcript.tokens.begin(),
+        transcript.tokens.begin() + static_cast<std::ptrdiff_t>(call.prompt.kept_tokens));
     question->stage = CallProgress::Stage::kStarted;
     ++question->attempts;
     questions[row.step_key] = std::move(call);
@@ -121,8 +128,38 @@ Result<void> Progress::take_intent(const Row& row) {
   }
   // An intent after an intent: the first attempt had no result. The prompt is rebuilt from the same
   // transcript.
+  take_back();
+  TSUKAI_TRY(auto call, opened(row));
+  // The prompt of the turn before is part of it: moved there and back, not copied once a turn.
+  if (call.prompt.kept_bytes == transcript.text.size() &&
+      call.prompt.kept_tokens == transcript.tokens.size()) {
+    transcript.text += call.prompt.text;
+    transcript.tokens.insert(transcript.tokens.end(), call.prompt.tokens.begin(), call.prompt.tokens.end());
+    call.prompt.text = std::exchange(transcript.text, {});
+    call.prompt.tokens = std::exchange(transcript.tokens, {});
+    lent_ = true;
+  } else {
+    call.prompt.text.insert(0, transcript.text, 0, call.prompt.kept_bytes);
+    call.prompt.tokens.insert(
+        call.prompt.tokens.begin(), transcript.tokens.begin(),
+        transcript.tokens.begin() + static_cast<std::ptrdiff_t>(call.prompt.kept_tokens));
+  }
   open = std::move(call);
   return {};
+}
+
+void Progress::take_back() {
+  if (!lent_) return;
+  lent_ = false;
+  transcript.text = open->prompt.text.substr(0, open->prompt.kept_bytes);
+  transcript.tokens.assign(
+      open->prompt.tokens.begin(),
+      open->prompt.tokens.begin() + static_cast<std::ptrdiff_t>(open->prompt.kept_tokens));
+}
+
+const infer::Transcript& Progress::so_far() {
+  take_back();
+  return transcript;
 }
 
 const OpenModelCall& Progress::asked(const std::string& key) const {
@@ -130,6 +167,7 @@ const OpenModelCall& Progress::asked(const std::string& key) const {
   return found == questions.end() ? *open : found->second;
 }
 
+// Its prompt holds what is new alone: what is kept of the transcript is for the caller to put before it.
 Result<OpenModelCall> Progress::opened(const Row& row) const {
   const Json& payload = *row.payload;
   OpenModelCall call;
@@ -139,9 +177,7 @@ Result<OpenModelCall> Progress::opened(const Row& row) const {
   if (call.prompt.kept_bytes > transcript.text.size() || call.prompt.kept_tokens > transcript.tokens.size()) {
     return misfit(row, "it keeps more than the transcript holds");
   }
-  call.prompt.text = transcript.text.substr(0, call.prompt.kept_bytes) + text_at(payload, "text");
-  call.prompt.tokens.assign(transcript.tokens.begin(),
-                            transcript.tokens.begin() + static_cast<std::ptrdiff_t>(call.prompt.kept_tokens));
+  call.prompt.text = text_at(payload, "text");
   if (const auto* tokens = find(payload, "tokens"); tokens != nullptr && tokens->is_array()) {
     for (const auto& token : *tokens) {
       if (!token.is_number_integer()) return misfit(row, "a token is no number");
@@ -163,7 +199,7 @@ Result<void> Progress::take_answer(const Row& row, CallProgress& call) {
   const auto tokens = static_cast<std::int64_t>(prompt.tokens.size());
   totals.add_model_call(reply.usage, tokens == 0 ? -1 : tokens, number_at(*row.payload, "ms"));
   situation.spent.tokens = totals.tokens_spent();
-  situation.spent.usd = totals.usage.usd;
+  situation.spent.usd = totals.usd_spent();
   questions.erase(row.step_key);
   const bool cut = reply.finish == infer::FinishReason::kLength;
   settle(call, cut ? Outcome::kFailed : Outcome::kDone,
@@ -172,8 +208,45 @@ Result<void> Progress::take_answer(const Row& row, CallProgress& call) {
   return {};
 }
 
-// {"calls": step keys, "preview": bytes}: their observations are replaced by their beginnings.
+std::size_t Progress::first_message() const {
+  return messages.empty() || messages.front().role == infer::Role::kUser ? 0 : 1;
+}
+
+std::size_t Progress::newest_turn() const {
+  for (std::size_t i = messages.size(); i > 0; --i) {
+    if (messages[i - 1].role == infer::Role::kAssistant) return i - 1;
+  }
+  return messages.size();
+}
+
+// All turns but the newest give way to a text behind the first message.
+void Progress::take_summary(const std::string& summary, bool handles) {
+  const auto first = first_message(), from = first + 1, to = newest_turn();
+  if (to <= from || to >= messages.size()) return;
+  if (opening.empty()) opening = messages[first].text;
+  messages[first].text = opening + "\n\n" + summary;
+  for (auto& step : steps) {
+    for (auto& call : step.calls) {
+      if (call.message == 0) continue;
+      if (call.message >= to) {
+        call.message -= to - from;
+        continue;
+      }
+      if (handles) long_results.emplace(call.step_key, call.observation);
+      call.message = 0;
+    }
+  }
+  messages.erase(messages.begin() + static_cast<std::ptrdiff_t>(from),
+                 messages.begin() + static_cast<std::ptrdiff_t>(to));
+}
+
+// {"calls": step keys, "preview": bytes}: their observations are replaced by their beginnings. {"summary":
+// text}: the turns before the newest are.
 Result<void> Progress::take_compaction(const Row& row) {
+  if (const auto summary = string_at(*row.payload, "summary"); !summary.empty()) {
+    take_summary(summary, bool_at(*row.payload, "handles"));
+    return {};
+  }
   const auto* keys = find(*row.payload, "calls");
   if (keys == nullptr || !keys->is_array()) return misfit(row, "it names no calls");
   const auto bytes = static_cast<std::size_t>(integer_at(*row.payload, "preview"));
@@ -190,8 +263,10 @@ Result<void> Progress::take_compaction(const Row& row) {
   return {};
 }
 
-// {"plan", "by": "model" or "file"}. The file's own steps make a turn that no model took.
+// {"plan", "by": "model" or "file"}, or {"step", "by"}: a step that was done before its plan was written to
+// its end. The file's own steps make a turn that no model took.
 Result<void> Progress::take_plan(const Row& row) {
+  if (const auto* step = find(*row.payload, "step")) return take_plan_step(row, *step);
   const auto* json = find(*row.payload, "plan");
   if (json == nullptr) return misfit(row, "it holds no plan");
   std::set<std::string> known;
@@ -206,22 +281,46 @@ Result<void> Progress::take_plan(const Row& row) {
     steps.push_back(std::move(step));
   }
   if (call_at(row.step_key) == nullptr) return misfit(row, "the model made no call " + row.step_key);
-  for (const auto& step : plan->steps) {
-    CallProgress call{.call = {row.step_key + "/" + step.id, step.tool, step.arguments}};
-    call.step_key = call.call.id;
-    call.parent = row.step_key;
-    call.plan_id = step.id;
-    call.asks = !step.prompt.empty();
-    if (call.asks) call.call.name = std::string(kQuestion);
-    const auto before = results.find(step.id);
-    if (before != results.end() && before->second.step == described(step)) {
-      call.stage = CallProgress::Stage::kSettled;
-      call.observation = before->second.text;
-    }
-    steps.back().calls.push_back(std::move(call));
-  }
+  const auto& begun = steps.back().plans[row.step_key].steps;
+  const auto same = [](const auto& a, const auto& b) { return plan_step_json(a) == plan_step_json(b); };
+  if (begun.size() > plan->steps.size() || !std::equal(begun.begin(), begun.end(), plan->steps.begin(), same))
+    return misfit(row, "it does not begin with the steps that were there");
+  for (auto i = begun.size(); i < plan->steps.size(); ++i) add_plan_call(row.step_key, plan->steps[i]);
   steps.back().plans[row.step_key] = *std::move(plan);
+  steps.back().whole.insert(row.step_key);
   return {};
+}
+
+Result<void> Progress::take_plan_step(const Row& row, const Json& json) {
+  if (!open) return misfit(row, "no turn is being written");
+  const auto slash = row.step_key.rfind('/');
+  const auto key = row.step_key.substr(0, slash);
+  if (slash == std::string::npos || !key.starts_with(open->step_key + "/"))
+    return misfit(row, "it is no step of the turn being written");
+  if (!draft) draft.emplace();
+  auto& plan = draft->plans[key];
+  auto step = planner::parse_plan_step(json, plan.steps.size() + 1);
+  if (!step) return misfit(row, step.error().message());
+  if (row.step_key != key + "/" + step->id || plan.find(step->id) != nullptr)
+    return misfit(row, "its id is another's");
+  plan.steps.push_back(*step);
+  add_plan_call(key, *step);
+  return {};
+}
+
+void Progress::add_plan_call(const std::string& plan, const planner::PlanStep& step) {
+  CallProgress call{.call = {plan + "/" + step.id, step.tool, step.arguments}};
+  call.step_key = call.call.id;
+  call.parent = plan;
+  call.plan_id = step.id;
+  call.asks = !step.prompt.empty();
+  if (call.asks) call.call.name = std::string(kQuestion);
+  const auto before = results.find(step.id);
+  if (before != results.end() && before->second.step == described(step)) {
+    call.stage = CallProgress::Stage::kSettled;
+    call.observation = before->second.text;
+  }
+  newest().calls.push_back(std::move(call));
 }
 
 std::map<std::string, planner::StepState> StepProgress::states(const std::string& parent) const {
@@ -249,31 +348,42 @@ Result<void> Progress::take_reply(const Row& row) {
   for (std::size_t i = 0; i < reply.message.calls.size(); ++i) {
     step.calls.push_back({.call = reply.message.calls[i], .step_key = call_key(steps.size() + 1, i + 1)});
   }
+  if (draft) {
+    step.plans = std::move(draft->plans);
+    std::move(draft->calls.begin(), draft->calls.end(), std::back_inserter(step.calls));
+    draft.reset();
+  }
+  const bool interrupted = row.payload->contains("interrupted");
+  if (interrupted) step.text.clear();
   std::int64_t new_tokens = -1;
   if (!open->prompt.tokens.empty()) {
     new_tokens = static_cast<std::int64_t>(open->prompt.tokens.size() - open->prompt.kept_tokens);
     // The last token of a turn is produced but never read until the next one: it is new there.
-    if (open->prompt.kept_tokens > 0 && open->prompt.kept_tokens == transcript.tokens.size()) ++new_tokens;
+    const bool all_kept = lent_ || open->prompt.kept_tokens == transcript.tokens.size();
+    if (open->prompt.kept_tokens > 0 && all_kept) ++new_tokens;
   }
   totals.add_model_call(reply.usage, new_tokens, number_at(*row.payload, "ms"));
+  lent_ = false;
   transcript.text = std::move(open->prompt.text) + reply.text;
   transcript.tokens = std::move(open->prompt.tokens);
   transcript.tokens.insert(transcript.tokens.end(), reply.tokens.begin(), reply.tokens.end());
   messages.push_back(std::move(reply.message));
   planner::Turn turn{.note = step.note, .finish = step.finish, .text = step.text};
+  turn.interrupted = interrupted;
   for (const auto& each : step.calls)
-    turn.calls.push_back({.call = each.call.name + " " + each.call.arguments.print()});
+    if (each.parent.empty())
+      turn.calls.push_back({.call = each.call.name + " " + each.call.arguments.print()});
   situation.turns.push_back(std::move(turn));
   situation.spent.tokens = totals.tokens_spent();
-  situation.spent.usd = totals.usage.usd;
+  situation.spent.usd = totals.usd_spent();
   steps.push_back(std::move(step));
   open.reset();
   return {};
 }
 
 CallProgress* Progress::call_at(const std::string& key) {
-  if (steps.empty()) return nullptr;
-  auto& calls = steps.back().calls;
+  if (steps.empty() && !draft) return nullptr;
+  auto& calls = newest().calls;
   const auto found =
       std::find_if(calls.begin(), calls.end(), [&](const auto& call) { return call.step_key == key; });
   return found == calls.end() ? nullptr : &*found;
@@ -292,8 +402,10 @@ Result<void> Progress::take_call(const Row& row) {
       }
       break;
     case Kind::kToolStarted:
+      // One more row for a dispatch says what its server made of it.
+      call->task = string_at(*row.payload, "task");
+      if (call->task.empty() || call->stage != CallProgress::Stage::kStarted) ++call->attempts;
       call->stage = CallProgress::Stage::kStarted;
-      ++call->attempts;
       break;
     case Kind::kToolUnknown:
       call->stage = CallProgress::Stage::kUnknown;
@@ -307,17 +419,40 @@ Result<void> Progress::take_call(const Row& row) {
       call->denial = fmt::format("{} said no: {}", string_at(*row.payload, "by", "a person"),
                                  string_at(*row.payload, "reason", "no reason given"));
       break;
+    case Kind::kChildStarted:
+      call->stage = CallProgress::Stage::kStarted;
+      ++call->attempts;
+      call->child = row.payload;
+      if (const auto* arguments = find(*row.payload, "arguments");
+          arguments != nullptr && !call->parent.empty())
+        call->call.arguments = *arguments;
+      break;
+    case Kind::kChildDone:
+      if (const auto* spent = find(*row.payload, "totals")) totals.add_child(*spent);
+      take_result(row, *call);
+      break;
     default:
-      settle(*call, outcome_named(string_at(*row.payload, "outcome")), string_at(*row.payload, "observation"),
-             number_at(*row.payload, "ms"));
-      if (bool_at(*row.payload, "handle")) {
-        const auto* came = find(*row.payload, "came");
-        long_results[row.step_key] = came == nullptr ? std::string() : whole_text(*came);
-      }
-      if (auto result = results.find(call->plan_id); result != results.end() && !call->parent.empty())
-        result->second.text = whole_result(*row.payload);
+      take_result(row, *call);
   }
   return {};
+}
+
+void Progress::take_result(const Row& row, CallProgress& call) {
+  settle(call, outcome_named(string_at(*row.payload, "outcome")), string_at(*row.payload, "observation"),
+         number_at(*row.payload, "ms"));
+  if (bool_at(*row.payload, "handle")) {
+    const auto* came = find(*row.payload, "came");
+    long_results[row.step_key] = came == nullptr ? std::string() : whole_text(*came);
+  }
+  if (const auto* found = find(*row.payload, "found"); found != nullptr && found->is_array()) {
+    for (const auto& each : *found) {
+      const auto name = each.is_string() ? each.get<std::string>() : std::string();
+      const bool known = std::find(found_tools.begin(), found_tools.end(), name) != found_tools.end();
+      if (!name.empty() && !known) found_tools.push_back(name);
+    }
+  }
+  if (auto result = results.find(call.plan_id); result != results.end() && !call.parent.empty())
+    result->second.text = whole_result(*row.payload);
 }
 
 // A person's word about the run: {"name": "say", "payload": {"text"}} or {"name": "cancel"} or {"name":
@@ -332,7 +467,10 @@ Result<void> Progress::take_signal(const Row& row) {
   // What names no unknown call came too late or twice: it stays in the journal and does nothing.
   if (call == nullptr || call->stage != CallProgress::Stage::kUnknown) return {};
   const auto action = string_at(*wish, "action");
-  if (action == "retry") call->stage = CallProgress::Stage::kIntended;
+  if (action == "retry") {
+    call->stage = CallProgress::Stage::kIntended;
+    call->task.clear();
+  }
   if (action == "abort")
     aborted = fmt::format("{} gave up on {}", string_at(*wish, "by", "a person"), call->step_key);
   if (action == "done") settle(*call, Outcome::kDone, string_at(*wish, "result"), 0);
@@ -343,13 +481,16 @@ void Progress::settle(CallProgress& call, Outcome outcome, std::string observati
   call.stage = CallProgress::Stage::kSettled;
   call.outcome = outcome;
   call.observation = std::move(observation);
-  auto& step = steps.back();
+  auto& step = newest();
   const auto plan = step.plans.find(call.parent);
   if (plan != step.plans.end() && outcome == Outcome::kDone)
     results[call.plan_id] = {described(*plan->second.find(call.plan_id)), call.observation};
   // A plan is no call of a tool, nor is a question; their parts were counted.
   if (!call.asks && !step.plans.contains(call.step_key)) totals.add_tool_call(outcome, ms);
-  situation.spent.tool_calls = totals.tool_calls;
+  situation.spent.steps = totals.children.steps;
+  situation.spent.tool_calls = totals.tool_calls_spent();
+  situation.spent.tokens = totals.tokens_spent();
+  situation.spent.usd = totals.usd_spent();
   auto& calls = step.calls;
   if (call.parent.empty()) {
     auto& told = situation.turns.back().calls[static_cast<std::size_t>(&call - calls.data())];
@@ -358,7 +499,7 @@ void Progress::settle(CallProgress& call, Outcome outcome, std::string observati
     told.result = std::string(name(outcome)) + " " + call.observation;
   }
   const auto settled = [](const auto& each) { return each.stage == CallProgress::Stage::kSettled; };
-  if (step.by_file || !std::all_of(calls.begin(), calls.end(), settled)) return;
+  if (draft || step.by_file || !std::all_of(calls.begin(), calls.end(), settled)) return;
   // Results may arrive in any order; the model sees them in the order of its calls.
   for (auto& each : calls) {
     if (!each.parent.empty()) continue;

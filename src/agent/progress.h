@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,8 @@ struct CallProgress {
   } stage = Stage::kPlanned;
   infer::ToolCall call;
   std::string step_key;  // "step-2/call-1"
-  int attempts = 0;      // TOOL_STARTED rows so far.
+  int attempts = 0;      // Dispatches so far.
+  std::string task;      // Its server made a task of the last one: who asks for that gets the result.
   bool asked = false;    // APPROVAL_ASKED is durable.
   bool allowed = false;  // APPROVAL_GIVEN is durable and allows it.
   bool denied = false;   // APPROVAL_GIVEN is durable and denies it: `denial` says who and why.
@@ -41,6 +43,7 @@ struct CallProgress {
   std::string plan_id;
   std::size_t message = 0;  // Its observation's place in Progress::messages; 0: not there.
   bool asks = false;        // A question to the model rather than a tool.
+  JsonValue child;          // Of a task for another agent: its CHILD_STARTED; null before.
 };
 
 // One turn of the model that has its MODEL_RESULT.
@@ -50,6 +53,7 @@ struct StepProgress {
   std::string text;
   std::vector<CallProgress> calls;  // The model's own first, in order; then the steps of their plans.
   std::map<std::string, planner::Plan> plans;  // By the key of the call that made it.
+  std::set<std::string> whole;                 // Of the plans, those written to their ends, by the same key.
   bool by_file = false;                        // The agent file's own steps: no model took this turn.
 
   // What has become of the steps of a plan, by id.
@@ -74,19 +78,23 @@ struct OpenModelCall {
 struct Progress {
   std::string task;
   std::vector<infer::Message> messages;  // All the model was told and said, in order.
-  infer::Transcript transcript;          // The same as text and tokens.
+  infer::Transcript transcript;          // The same as text and tokens; so_far() while a turn is open.
   std::vector<StepProgress> steps;
   std::optional<OpenModelCall> open;
+  // Of the turn that is being written: the steps of its plans that are complete. Becomes part of the turn.
+  std::optional<StepProgress> draft;
   std::map<std::string, OpenModelCall> questions;  // Of plans, asked and not answered, by step key.
   std::map<std::string, std::string>
       long_results;                           // Whole, of what the model was shown a part of; by step key.
   std::map<std::string, StepResult> results;  // Of all plans, by id.
+  std::vector<std::string> found_tools;       // By find_tools, as models know them, in the order of finding.
   Totals totals;
   // For the planner, kept up row by row. Limits, time spent and the settings are added by the caller.
   planner::Situation situation;
   bool recalled = false;
   bool finished = false;
   bool cancel_asked = false;    // By a signal.
+  std::string opening;          // The first message to the model as it was, once a summary stands behind it.
   std::string said;             // By a person, for the model's next turn.
   std::string aborted;          // By whom and what, when a person gave up an unknown call.
   std::int64_t active_ms = 0;   // Wall time in which some process worked on it.
@@ -97,21 +105,38 @@ struct Progress {
   // All rows of a run, from the first.
   static Result<Progress> of(const std::vector<Row>& rows);
 
+  // The transcript; never what an open turn's prompt adds to it.
+  const infer::Transcript& so_far();
+
   // The model call of a MODEL_INTENT row just applied.
   const OpenModelCall& asked(const std::string& step_key) const;
-  // The newest step's call with this key, or nullptr.
+  // Where in `messages` the first one to the model stands, and the newest turn of the model (its size when
+  // there is none): a summary takes the place of what is between.
+  std::size_t first_message() const;
+  std::size_t newest_turn() const;
+  // The newest turn, also one that is being written. REQUIRES: there is one.
+  StepProgress& newest() { return draft ? *draft : steps.back(); }
+  const StepProgress& newest() const { return draft ? *draft : steps.back(); }
+  // The newest turn's call with this key, or nullptr.
   CallProgress* call_at(const std::string& step_key);
 
  private:
   Result<void> take_intent(const Row& row);
   Result<void> take_reply(const Row& row);
   Result<void> take_call(const Row& row);
+  void take_result(const Row& row, CallProgress& call);
   Result<void> take_plan(const Row& row);
+  Result<void> take_plan_step(const Row& row, const Json& json);
+  void add_plan_call(const std::string& plan, const planner::PlanStep& step);
   Result<void> take_compaction(const Row& row);
+  void take_summary(const std::string& summary, bool handles);
   Result<OpenModelCall> opened(const Row& row) const;
+  void take_back();
   Result<void> take_answer(const Row& row, CallProgress& call);
   Result<void> take_signal(const Row& row);
   void settle(CallProgress& call, Outcome outcome, std::string observation, double ms);
+
+  bool lent_ = false;  // The transcript is the beginning of the open turn's prompt.
 };
 
 // "step-3", "step-3/call-1"; both counted from 1.

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "agent/progress.h"
 #include "agent/records.h"
+#include "base/text.h"
 
 namespace tsukai::agent {
 namespace {
@@ -19,6 +22,16 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
     case Kind::kModelResult: {
       TSUKAI_TRY(record.replies[row.step_key], reply_from(payload));
       record.reached_ms[row.step_key] = progress.active_ms;
+      if (payload.contains("interrupted"))
+        record.interrupted[row.step_key] = string_at(payload, "interrupted");
+      return {};
+    }
+    case Kind::kPlan: {
+      const auto* step = find(payload, "step");
+      if (step == nullptr) return {};
+      const auto parts = split(row.step_key, '/');  // step-2/call-1/geo; progress has checked it
+      const auto call = parts.size() < 2 ? std::string() : parts[1].substr(parts[1].find('-') + 1);
+      record.written[parts[0]].emplace_back(std::max(1L, std::strtol(call.c_str(), nullptr, 10)) - 1, *step);
       return {};
     }
     case Kind::kToolResult: {
@@ -30,6 +43,13 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
       record.reached_ms[row.step_key] = progress.active_ms;
       return {};
     }
+    case Kind::kChildDone:
+      record.children[row.step_key] = payload;
+      record.reached_ms[row.step_key] = progress.active_ms;
+      return {};
+    case Kind::kCompacted:
+      ++record.compactions[row.step_key];
+      return {};
     case Kind::kApprovalGiven:
       record.decisions[row.step_key] = payload;
       return {};
@@ -86,6 +106,12 @@ RecordedModel::RecordedModel(const Record& record, RecordedClock& clock) : recor
 }
 
 Result<infer::Prompt> RecordedModel::render(const infer::ChatRequest& request, const infer::Transcript&) {
+  // As full as it was then: the run makes room in the same way.
+  const auto compacted = record_.compactions.find(request.name);
+  if (compacted != record_.compactions.end() && refused_[request.name] < compacted->second) {
+    ++refused_[request.name];
+    return fail(Code::kExhausted, "the context was full here");
+  }
   const auto found = record_.prompts.find(request.name);
   if (found == record_.prompts.end())
     return fail(Code::kNotFound, std::string(kRecordEnds) + "prompt of " + request.name);
@@ -94,10 +120,20 @@ Result<infer::Prompt> RecordedModel::render(const infer::ChatRequest& request, c
 
 Task<infer::ChatReply> RecordedModel::generate(infer::ChatRequest request, infer::Prompt, infer::OnText) {
   const auto key = request.name;
+  if (const auto written = record_.written.find(key); written != record_.written.end() && request.on_call) {
+    std::set<std::size_t> begun;
+    for (const auto& [call, step] : written->second) {
+      const bool first = begun.insert(call).second;
+      const auto text = (first ? R"({"steps":[)" : ",") + print_json(step);
+      (void)request.on_call({call, kPlanTool, text, first});
+    }
+  }
   const auto found = record_.replies.find(key);
   if (found == record_.replies.end())
     co_return fail(Code::kNotFound, std::string(kRecordEnds) + "reply of " + key);
   clock_.reach(record_.reached_ms.at(key));
+  if (const auto broke = record_.interrupted.find(key); broke != record_.interrupted.end())
+    co_return fail(Code::kTransport, broke->second);
   co_return found->second;
 }
 
@@ -106,12 +142,14 @@ Result<std::unique_ptr<RecordedToolbox>> RecordedToolbox::make(const Record& rec
   ToolboxOptions options;
   options.servers = file.servers;
   options.policy = file.policy;
+  options.inherited = file.inherited;
   std::unique_ptr<RecordedToolbox> toolbox(new RecordedToolbox(std::move(options), record, clock));
   const auto* tools = tsukai::find(record.started, "tools");
   if (tools == nullptr) return fail(Code::kCorrupt, "the first row of the run lists no tools");
   for (const auto& [number, json] : tools->items()) {
     BoundTool tool;
     tool.qualified = string_at(json, "tool");
+    tool.agent = bool_at(json, "agent");
     const auto dot = tool.qualified.find('.');
     tool.server_name = tool.qualified.substr(0, dot);
     tool.tool.name = dot == std::string::npos ? std::string() : tool.qualified.substr(dot + 1);
@@ -124,8 +162,26 @@ Result<std::unique_ptr<RecordedToolbox>> RecordedToolbox::make(const Record& rec
   return toolbox;
 }
 
+Task<RunOutcome> RecordedChildren::run(ChildStart start) {
+  RunOutcome outcome;
+  outcome.run_id = start.run;
+  const auto found = record_.children.find(start.step_key);
+  if (found == record_.children.end()) {
+    outcome.state = RunState::kWaiting;  // The record parked here, or ends here.
+    outcome.reason = std::string(kRecordEnds) + "outcome of " + start.step_key;
+    co_return outcome;
+  }
+  if (const auto reached = record_.reached_ms.find(start.step_key); reached != record_.reached_ms.end())
+    clock_.reach(reached->second);
+  outcome.state = run_state_named(string_at(found->second, "state")).value_or(RunState::kFailed);
+  outcome.answer = string_at(found->second, "answer");
+  outcome.reason = string_at(found->second, "reason");
+  if (const auto* totals = find(found->second, "totals")) outcome.totals = *totals;
+  co_return outcome;
+}
+
 asio::awaitable<Observation> RecordedToolbox::call(infer::ToolCall, std::string, std::string step_key,
-                                                   std::int64_t) {
+                                                   std::int64_t, CallTask) {
   const auto found = record_.observations.find(step_key);
   if (found == record_.observations.end()) {
     co_return observe_failure(Outcome::kFailed, "the record has no result of " + step_key, redaction());

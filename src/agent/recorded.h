@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/child_run.h"
 #include "agent/journal.h"
 #include "agent/toolbox.h"
 #include "base/clock.h"
@@ -35,9 +36,14 @@ struct Record {
   Json started;
   std::map<std::string, infer::Prompt> prompts;     // By "step-2".
   std::map<std::string, infer::ChatReply> replies;  // By "step-2".
+  // Steps of plans that were complete before their turn was, by "step-2": the call's place, the step.
+  std::map<std::string, std::vector<std::pair<std::size_t, Json>>> written;
+  std::map<std::string, std::string> interrupted;  // Why a turn broke off, by "step-2".
   std::map<std::string, Observation>
-      observations;                       // By "step-2/call-1"; also what a person said became of it.
-  std::map<std::string, Json> decisions;  // APPROVAL_GIVEN, by call.
+      observations;                        // By "step-2/call-1"; also what a person said became of it.
+  std::map<std::string, Json> decisions;   // APPROVAL_GIVEN, by call.
+  std::map<std::string, Json> children;    // CHILD_DONE, by call.
+  std::map<std::string, int> compactions;  // COMPACTED rows before the prompt of a step.
   std::vector<memory::Recalled> recalled;
   std::map<std::string, std::int64_t> reached_ms;  // Working time when a step's or call's result was there.
 
@@ -56,6 +62,7 @@ class RecordedModel : public infer::ChatModel {
  private:
   const Record& record_;
   RecordedClock& clock_;
+  std::map<std::string, int> refused_;  // Prompts that had no room, by step.
   infer::ModelDescription description_;
 };
 
@@ -65,11 +72,22 @@ class RecordedToolbox : public Toolbox {
   static Result<std::unique_ptr<RecordedToolbox>> make(const Record& record, const AgentFile& file,
                                                        RecordedClock& clock);
   asio::awaitable<Observation> call(infer::ToolCall call, std::string key, std::string step_key,
-                                    std::int64_t limit_ms) override;
+                                    std::int64_t limit_ms, CallTask task) override;
 
  private:
   RecordedToolbox(ToolboxOptions options, const Record& record, RecordedClock& clock)
       : Toolbox(std::move(options)), record_(record), clock_(clock) {}
+  const Record& record_;
+  RecordedClock& clock_;
+};
+
+// What became of the tasks that the run gave to other agents.
+class RecordedChildren : public ChildRuns {
+ public:
+  RecordedChildren(const Record& record, RecordedClock& clock) : record_(record), clock_(clock) {}
+  Task<RunOutcome> run(ChildStart start) override;
+
+ private:
   const Record& record_;
   RecordedClock& clock_;
 };

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/agent_file_agents.h"
+#include "agent/child_run.h"
 #include "agent/totals.h"
 #include "base/base64.h"
 #include "base/hash.h"
@@ -54,6 +56,15 @@ Json server_entry(const mcp::ServerConfig& server) {
   return entry;
 }
 
+std::vector<std::string> strings_of(const Json* list) {
+  std::vector<std::string> out;
+  if (list == nullptr || !list->is_array()) return out;
+  for (const auto& element : *list) {
+    if (element.is_string()) out.push_back(element.get<std::string>());
+  }
+  return out;
+}
+
 Result<PolicyRule> rule_from(const Json& json) {
   for (const auto action :
        {PolicyRule::Action::kAllow, PolicyRule::Action::kAsk, PolicyRule::Action::kDeny}) {
@@ -66,6 +77,94 @@ Result<PolicyRule> rule_from(const Json& json) {
     return rule;
   }
   return fail(Code::kCorrupt, "a policy rule in the journal is damaged");
+}
+
+Result<std::vector<PolicyRule>> rules_from(const Json* list) {
+  std::vector<PolicyRule> rules;
+  if (list == nullptr || !list->is_array()) return rules;
+  for (const auto& json : *list) {
+    TSUKAI_TRY(auto rule, rule_from(json));
+    rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+Json policy_record(const std::vector<PolicyRule>& rules) {
+  Json policy = Json::array();
+  for (const auto& rule : rules) {
+    policy.push_back({{std::string(name(rule.action)), rule.pattern}, {"line", rule.line}});
+    if (!rule.when.always()) policy.back()["when"] = rule.when.text();
+  }
+  return policy;
+}
+
+Json inherited_record(const std::vector<InheritedPolicy>& inherited) {
+  Json out = Json::array();
+  for (const auto& above : inherited)
+    out.push_back({{"servers", above.servers}, {"policy", policy_record(above.rules)}});
+  return out;
+}
+
+Result<void> read_inherited(const Json& record, AgentFile& file) {
+  const auto* list = find(record, "inherited");
+  if (list == nullptr || !list->is_array()) return {};
+  for (const auto& json : *list) {
+    InheritedPolicy above;
+    TSUKAI_TRY(above.rules, rules_from(find(json, "policy")));
+    if (const auto* servers = find(json, "servers"); servers != nullptr && servers->is_object()) {
+      for (const auto& [name, names] : servers->items()) above.servers[name] = strings_of(&names);
+    }
+    file.inherited.push_back(std::move(above));
+  }
+  return {};
+}
+
+// Secrets that an included file spells out are those of its own servers.
+Json agents_record(const std::vector<ChildAgent>& agents) {
+  Json out = Json::array();
+  for (const auto& child : agents) {
+    out.push_back({{"name", child.name},
+                   {"path", child.path},
+                   {"description", child.description},
+                   {"share", child.share},
+                   {"document", Redaction(child.servers).json(*child.document)}});
+  }
+  return out;
+}
+
+Result<void> read_children(const Json& record, AgentFile& file, bool start_servers) {
+  const auto* list = find(record, "agents");
+  if (list == nullptr || !list->is_array()) return {};
+  for (const auto& json : *list) {
+    ChildAgent child;
+    child.name = string_at(json, "name");
+    child.path = string_at(json, "path");
+    child.description = string_at(json, "description");
+    child.share = number_at(json, "share", 1);
+    const auto* document = find(json, "document");
+    if (document == nullptr) return fail(Code::kCorrupt, "an agent in the journal has no document");
+    child.document = *document;
+    if (start_servers) {
+      if (document->dump().find(kRedactedMark) != std::string::npos) {
+        return fail(
+            Code::kInvalidArgument,
+            fmt::format("agents.{}: a secret was written literally in its file, so the journal does not "
+                        "have it",
+                        child.name),
+            "write ${NAME} in its place and start a new run");
+      }
+      AgentFileOptions options;
+      options.params_required = false;
+      options.model_required = false;
+      TSUKAI_TRY(const auto loaded, agent_file_from(*document, child.path, options));
+      child.params = loaded.params;
+      child.servers = loaded.servers;
+      for (const auto& inside : loaded.agents)
+        child.servers.insert(child.servers.end(), inside.servers.begin(), inside.servers.end());
+    }
+    file.agents.push_back(std::move(child));
+  }
+  return {};
 }
 
 infer::Sampling sampling_from(const Json& json) {
@@ -81,15 +180,6 @@ infer::Sampling sampling_from(const Json& json) {
     sampling.seed = seed->get<std::uint64_t>();
   }
   return sampling;
-}
-
-std::vector<std::string> strings_of(const Json* list) {
-  std::vector<std::string> out;
-  if (list == nullptr || !list->is_array()) return out;
-  for (const auto& element : *list) {
-    if (element.is_string()) out.push_back(element.get<std::string>());
-  }
-  return out;
 }
 
 Result<void> read_servers(const Json& record, AgentFile& file, bool start_servers) {
@@ -139,11 +229,6 @@ Json agent_record(const AgentFile& file, const Redaction& redaction) {
         i < file.server_entries.size() ? *file.server_entries[i] : server_entry(file.servers[i]);
     servers.push_back({{"name", file.servers[i].name}, {"entry", redaction.json(entry)}});
   }
-  Json policy = Json::array();
-  for (const auto& rule : file.policy) {
-    policy.push_back({{std::string(name(rule.action)), rule.pattern}, {"line", rule.line}});
-    if (!rule.when.always()) policy.back()["when"] = rule.when.text();
-  }
   Json out = {{"path", file.path},
               {"name", file.name},
               {"model", redaction.text(file.model)},
@@ -153,25 +238,23 @@ Json agent_record(const AgentFile& file, const Redaction& redaction) {
               {"servers", servers},
               {"tools", file.tools},
               {"memory", {{"scope", file.memory_scope}, {"recall", file.memory_recall}}},
-              {"budget",
-               {{"steps", file.budget.steps},
-                {"tool_calls", file.budget.tool_calls},
-                {"tokens", file.budget.tokens},
-                {"seconds", file.budget.seconds}}},
-              {"policy", policy},
+              {"budget", budget_record(file.budget)},
+              {"policy", policy_record(file.policy)},
               {"sampling", sampling_record(file.sampling)},
               {"tokens_per_step", file.tokens_per_step},
               {"calls_per_step", file.calls_per_step}};
   // What came later is written where it is used, so that the records of before still replay to the same
   // bytes.
   const AgentFile plain;
-  if (file.budget.usd > 0) out["budget"]["usd"] = file.budget.usd;
   if (file.parallel_calls != plain.parallel_calls) out["parallel_calls"] = file.parallel_calls;
   if (file.parallel_calls_per_server != plain.parallel_calls_per_server)
     out["parallel_calls_per_server"] = file.parallel_calls_per_server;
   if (file.result_preview > 0) out["results"] = {{"preview", file.result_preview}};
   if (file.planner != plain.planner) out["planner"] = file.planner == Planner::kPlan ? "plan" : "auto";
   if (!file.steps.is_null()) out["steps"] = *file.steps;
+  if (!file.agents.empty()) out["agents"] = agents_record(file.agents);
+  if (!file.inherited.empty()) out["inherited"] = inherited_record(file.inherited);
+  if (file.tools_shown && *file.tools_shown < kAllTools) out["tools_shown"] = *file.tools_shown;
   if (file.output_schema) out["output"] = {{"schema", **file.output_schema}};
   return out;
 }
@@ -192,16 +275,13 @@ Result<AgentFile> agent_from(const Json& record, bool start_servers) {
     file.memory_scope = strings_of(find(*memory, "scope"));
     file.memory_recall = static_cast<std::size_t>(integer_at(*memory, "recall"));
   }
-  if (const auto* budget = find(record, "budget")) {
-    file.budget = {integer_at(*budget, "steps"), integer_at(*budget, "tool_calls"),
-                   integer_at(*budget, "tokens"), integer_at(*budget, "seconds"), number_at(*budget, "usd")};
-  }
-  if (const auto* policy = find(record, "policy"); policy != nullptr && policy->is_array()) {
-    for (const auto& json : *policy) {
-      TSUKAI_TRY(auto rule, rule_from(json));
-      file.policy.push_back(std::move(rule));
-    }
-  }
+  if (const auto* budget = find(record, "budget")) file.budget = budget_from(*budget);
+  TSUKAI_TRY(file.policy, rules_from(find(record, "policy")));
+  TSUKAI_TRY_VOID(read_children(record, file, start_servers));
+  TSUKAI_TRY_VOID(read_inherited(record, file));
+  // Without a word the whole list was shown: so it was before there was a choice, too.
+  file.tools_shown =
+      static_cast<std::size_t>(integer_at(record, "tools_shown", static_cast<std::int64_t>(kAllTools)));
   if (const auto* output = find(record, "output")) {
     if (const auto* schema = find(*output, "schema")) file.output_schema = *schema;
   }
@@ -235,6 +315,7 @@ Json tools_record(const std::vector<BoundTool>& tools) {
                    {"description", tool.definition.description},
                    {"input_schema", *tool.definition.input_schema},
                    {"schema_sha256", sha256_hex(tool.definition.input_schema.print())}});
+    if (tool.agent) out.back()["agent"] = true;
   }
   return out;
 }
@@ -319,6 +400,7 @@ Json observation_record(const infer::ToolCall& call, const Observation& observat
               {"came", *observation.came},
               {"ms", observation.ms}};
   if (observation.handle) out["handle"] = true;
+  if (!observation.found.empty()) out["found"] = observation.found;
   return out;
 }
 

@@ -82,15 +82,17 @@ class RemoteModel : public infer::ChatModel {
     return prompt;
   }
 
-  Task<infer::ChatReply> generate(infer::ChatRequest, infer::Prompt prompt, infer::OnText on_text) override {
+  Task<infer::ChatReply> generate(infer::ChatRequest request, infer::Prompt prompt,
+                                  infer::OnText on_text) override {
     if (!client_) client_ = HttpClient::make(co_await asio::this_coro::executor);
-    bool shown = false;
+    Heard heard{.on_text = std::move(on_text), .on_call = std::move(request.on_call)};
     auto wait = options_.back_off;
     for (int number = 1;; ++number) {
-      auto attempt = co_await ask(prompt.text, shown ? infer::OnText() : on_text, shown);
+      if (heard.any_text) heard.on_text = {};
+      auto attempt = co_await ask(prompt.text, &heard);
       if (attempt.reply) co_return *std::move(attempt.reply);
       auto error = redacted(*attempt.error);
-      if (!attempt.again || error.code() == Code::kCancelled) co_return fail(std::move(error));
+      if (!attempt.again || heard.begun || error.code() == Code::kCancelled) co_return fail(std::move(error));
       if (number >= options_.attempts_max) {
         co_return fail(std::move(error).in(fmt::format("after {} attempts", number)));
       }
@@ -129,13 +131,20 @@ class RemoteModel : public infer::ChatModel {
     return Error(error.code(), redaction_.text(error.message()), redaction_.text(error.remedy()));
   }
 
-  asio::awaitable<Attempt> ask(std::string body, infer::OnText on_text, bool& shown) {
+  // Who listens to a reply, and whether they heard anything.
+  struct Heard {
+    infer::OnText on_text;
+    infer::OnCall on_call;
+    bool any_text = false, begun = false;
+  };
+
+  asio::awaitable<Attempt> ask(std::string body, Heard* heard) {
     const auto began = std::chrono::steady_clock::now();
     auto stream = co_await client_->open(request_of(body));
     if (!stream) co_return failed(stream.error(), worth_another(stream.error()));
     const int status = (*stream)->status();
     if (status != 200) co_return co_await refused(std::move(*stream), status);
-    RemoteReply reply(options_.spec);
+    RemoteReply reply(options_.spec, heard->on_call);
     std::optional<std::chrono::steady_clock::time_point> first;
     const bool events =
         header_text((*stream)->headers(), "Content-Type").find("text/event-stream") != std::string::npos;
@@ -156,12 +165,12 @@ class RemoteModel : public infer::ChatModel {
       auto arrived = parser.feed(**piece);
       if (!arrived) co_return failed(arrived.error(), false);
       for (const auto& event : *arrived) {
-        if (auto took = take(reply, event.data, on_text, shown); !took)
+        if (auto took = take(reply, event.data, *heard); !took)
           co_return failed(took.error(), worth_another(took.error()));
       }
     }
     if (!events) {
-      if (auto took = take(reply, whole, on_text, shown); !took)
+      if (auto took = take(reply, whole, *heard); !took)
         co_return failed(took.error(), worth_another(took.error()));
     }
     if (!reply.complete()) {
@@ -170,12 +179,13 @@ class RemoteModel : public infer::ChatModel {
     co_return finished(reply, body.size(), began, first.value_or(began));
   }
 
-  static Result<void> take(RemoteReply& reply, std::string_view data, const infer::OnText& on_text,
-                           bool& shown) {
-    TSUKAI_TRY(const auto text, reply.take(data));
-    if (!text.empty() && on_text) {
-      on_text(text);
-      shown = true;
+  static Result<void> take(RemoteReply& reply, std::string_view data, Heard& heard) {
+    auto text = reply.take(data);
+    heard.begun = heard.begun || reply.begun();
+    if (!text) return fail(std::move(text).error());
+    if (!text->empty() && heard.on_text) {
+      heard.on_text(*text);
+      heard.any_text = true;
     }
     return {};
   }

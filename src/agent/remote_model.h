@@ -23,8 +23,9 @@ struct RemoteModelOptions {
 
 // Tried again: 408, 409, 429, 5xx, connections that fail or are cut, and silence. Asking again is safe: what
 // the model says has no effect until it is complete. Text that was shown before a cut is not shown a second
-// time. A reply's `text` is the message as it will stand in the next request. Budgets are counted from the
-// provider's usage, or estimated (4 bytes a token) where it gives none.
+// time; a turn whose plan was begun is not asked for a second time at all. A reply's `text` is the message as
+// it will stand in the next request. Budgets are counted from the provider's usage, or estimated (4 bytes a
+// token) where it gives none.
 std::unique_ptr<infer::ChatModel> make_remote_model(RemoteModelOptions options);
 
 // Opens what names_remote_model(), the key from its environment variable; everything else is left to `local`.

@@ -13,10 +13,10 @@ namespace tsukai::agent {
 namespace {
 
 constexpr std::size_t kSaidCharactersMax = 300;
-constexpr std::size_t kIdLetters = 10;
+constexpr std::size_t kCallIdLetters = 10;
 // Where a provider does not count tokens: text in most languages and tokenizers has three to five bytes a
 // token.
-constexpr std::size_t kBytesPerToken = 4;
+constexpr std::size_t kReplyBytesPerToken = 4;
 constexpr double kTokensPriced = 1e6;  // Prices are for a million.
 
 // What an error body says, in a line.
@@ -139,8 +139,19 @@ Result<void> RemoteReply::take_calls(const Json& calls) {
       return fail(Code::kExhausted,
                   fmt::format("the arguments have more than {} bytes", kRemoteReplyBytesMax));
     }
+    tell(index, call);
   }
   return {};
+}
+
+void RemoteReply::tell(std::int64_t index, Call& call) {
+  if (!on_call_ || call.name.empty() || call.told == call.arguments.size()) return;
+  const auto place = std::distance(calls_.begin(), calls_.find(index));
+  const auto piece = std::string_view(call.arguments).substr(call.told);
+  const bool begun = on_call_({static_cast<std::size_t>(place), call.name, piece, !call.announced});
+  call.announced = true;
+  call.told = call.arguments.size();
+  begun_ = begun_ || begun;
 }
 
 void RemoteReply::take_usage(const Json& usage) {
@@ -166,7 +177,7 @@ infer::ChatReply RemoteReply::reply(std::size_t body_bytes) const {
     if (reply.finish == infer::FinishReason::kLength) continue;
     auto arguments = parse_json(trimmed(call.arguments).empty() ? "{}" : call.arguments);
     infer::ToolCall made;
-    made.id = call.id.empty() ? "call_" + random_id(kIdLetters) : call.id;
+    made.id = call.id.empty() ? "call_" + random_id(kCallIdLetters) : call.id;
     made.name = call.name;
     made.arguments =
         arguments && arguments->is_object() ? *std::move(arguments) : Json(repaired_utf8(call.arguments));
@@ -178,7 +189,7 @@ infer::ChatReply RemoteReply::reply(std::size_t body_bytes) const {
 
   auto& usage = reply.usage;
   const auto estimate = [](std::size_t bytes) {
-    return static_cast<std::int64_t>(bytes / kBytesPerToken + 1);
+    return static_cast<std::int64_t>(bytes / kReplyBytesPerToken + 1);
   };
   usage.prompt_tokens = prompt_tokens_ >= 0 ? prompt_tokens_ : estimate(body_bytes);
   usage.reused_tokens = cached_tokens_;

@@ -21,7 +21,9 @@ Error remote_error(int status, std::string_view body);
 
 class RemoteReply {
  public:
-  explicit RemoteReply(const RemoteSpec& spec) : spec_(spec) {}
+  // `on_call` hears of calls as they are written.
+  explicit RemoteReply(const RemoteSpec& spec, infer::OnCall on_call = {})
+      : spec_(spec), on_call_(std::move(on_call)) {}
 
   // One event's data, or a whole answer of a server that does not stream. Gives the text to show. kProtocol:
   // it is no chat completion; an error that the provider sent in the stream is remote_error().
@@ -30,6 +32,8 @@ class RemoteReply {
   bool complete() const { return done_ || !finish_.empty(); }
   bool done() const { return done_; }
   bool any_text() const { return !message_.text.empty(); }
+  // on_call said that this reply may not be asked for again.
+  bool begun() const { return begun_; }
 
   // The reply. `body_bytes`: of the request, to estimate what a provider does not count. Arguments that are
   // no JSON are a JSON string that holds them as they came. REQUIRES: complete().
@@ -38,12 +42,17 @@ class RemoteReply {
  private:
   struct Call {
     std::string id, name, arguments;
+    std::size_t told = 0;  // Bytes of the arguments that on_call has heard.
+    bool announced = false;
   };
   Result<void> take_choice(const Json& choice, std::string& shown);
   Result<void> take_calls(const Json& calls);
+  void tell(std::int64_t index, Call& call);
   void take_usage(const Json& usage);
 
   const RemoteSpec& spec_;
+  infer::OnCall on_call_;
+  bool begun_ = false;
   infer::Message message_;
   std::map<std::int64_t, Call> calls_;  // By index.
   std::string finish_;

@@ -35,7 +35,11 @@ bool strict_ready_within(const Json& schema, int depth) {
 
 Json tools_json(const RemoteSpec& spec, const infer::ChatRequest& request) {
   Json tools = Json::array();
-  for (const auto& tool : request.tools) {
+  auto listed = request.tools;
+  // A provider takes calls of listed tools alone. At the end, so that what stands before them is found
+  // cached.
+  listed.insert(listed.end(), request.told_tools.begin(), request.told_tools.end());
+  for (const auto& tool : listed) {
     Json function = {
         {"name", tool.name}, {"description", tool.description}, {"parameters", *tool.input_schema}};
     if (spec.preset.strict && strict_ready(*tool.input_schema)) function["strict"] = true;

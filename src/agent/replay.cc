@@ -4,6 +4,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "agent/recorded.h"
 #include "agent/records.h"
@@ -18,10 +19,15 @@ constexpr int kWaitsMax = 1'000;
 // What of a row has to come out the same: all but times, and ids that a model's host makes up.
 Json comparable(const Row& row) {
   Json payload = *row.payload;
-  for (const auto* member : {"ms", "came", "tsukai", "forked_from", "by", "given_ms", "totals", "usage"})
+  for (const auto* member :
+       {"ms", "came", "tsukai", "forked_from", "parent", "run", "by", "given_ms", "totals", "usage"})
     payload.erase(member);
   if (row.kind == Kind::kModelIntent) payload.erase("kept_bytes");
-  if (row.kind == Kind::kToolIntent || row.kind == Kind::kToolResult) payload.erase("id");
+  if (row.kind == Kind::kToolIntent || row.kind == Kind::kToolResult || row.kind == Kind::kChildStarted ||
+      row.kind == Kind::kChildDone)
+    payload.erase("id");
+  // What was left when it began depends on how long the calls before it took.
+  if (row.kind == Kind::kChildStarted) payload.erase("budget");
   if (row.kind == Kind::kModelResult && payload.contains("message")) {
     for (auto& call : payload["message"]["calls"]) call.erase("id");
   }
@@ -33,10 +39,13 @@ bool compared(Kind kind) {
     case Kind::kRunStarted:
     case Kind::kRecalled:
     case Kind::kPlan:
+    case Kind::kCompacted:
     case Kind::kModelIntent:
     case Kind::kModelResult:
     case Kind::kToolIntent:
     case Kind::kToolResult:
+    case Kind::kChildStarted:
+    case Kind::kChildDone:
     case Kind::kRunDone:
       return true;
     default:  // Attempts, leases and people's words are how the record came about, not what it says.
@@ -116,6 +125,31 @@ std::map<std::size_t, std::string> said_by_people(const std::vector<Row>& rows) 
   return said;
 }
 
+// Samples again what the model said to its end; where it was broken off, nothing tells where.
+class RegeneratingModel : public infer::ChatModel {
+ public:
+  RegeneratingModel(infer::ChatModel& model, RecordedModel& recorded, const Record& record)
+      : model_(model), recorded_(recorded), record_(record) {}
+  const infer::ModelDescription& description() const override { return model_.description(); }
+  Result<infer::Prompt> render(const infer::ChatRequest& request, const infer::Transcript& so_far) override {
+    return model_.render(request, so_far);
+  }
+  Task<infer::ChatReply> generate(infer::ChatRequest request, infer::Prompt prompt,
+                                  infer::OnText on_text) override {
+    const bool broke = record_.interrupted.contains(request.name);
+    auto& whose = broke ? static_cast<infer::ChatModel&>(recorded_) : model_;
+    return whose.generate(std::move(request), std::move(prompt), std::move(on_text));
+  }
+  std::vector<std::string> unsupported_keywords(const infer::ToolDefinition& tool) const override {
+    return model_.unsupported_keywords(tool);
+  }
+
+ private:
+  infer::ChatModel& model_;
+  RecordedModel& recorded_;
+  const Record& record_;
+};
+
 }  // namespace
 
 Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
@@ -125,8 +159,11 @@ Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
   TSUKAI_CO_TRY(const auto file, agent_from(*agent, false));
   RecordedClock clock;
   RecordedModel recorded_model(record, clock);
+  std::optional<RegeneratingModel> regenerating;
+  if (model != nullptr) regenerating.emplace(*model, recorded_model, record);
   RecordedMemory memory(record);
   TSUKAI_CO_TRY(auto toolbox, RecordedToolbox::make(record, file, clock));
+  RecordedChildren children(record, clock);
   TSUKAI_CO_TRY(auto database, Database::open(":memory:"));
   TSUKAI_CO_TRY(auto journal, Journal::open(database, clock));
   RunParts parts{.file = file,
@@ -134,9 +171,10 @@ Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
                  .user = string_at(record.started, "user"),
                  .journal = *journal,
                  .memory = file.memory_recall > 0 ? &memory : nullptr,
-                 .model = model == nullptr ? static_cast<infer::ChatModel&>(recorded_model) : *model,
+                 .model = regenerating ? static_cast<infer::ChatModel&>(*regenerating) : recorded_model,
                  .toolbox = *toolbox,
                  .clock = clock,
+                 .children = &children,
                  .said = said_by_people(rows)};
   auto outcome = co_await execute_run(parts);
   for (int waits = 0; outcome && outcome->state == RunState::kWaiting && waits < kWaitsMax; ++waits) {

@@ -19,10 +19,6 @@ constexpr std::int64_t kSignalsEveryMs = 1'000;
 
 }  // namespace
 
-asio::awaitable<bool> was_cancelled() {
-  co_return (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none;
-}
-
 Task<void> Run::begin() {
   began_ms_ = parts_.clock.steady_ms();
   if (parts_.file.output_schema) {
@@ -30,6 +26,7 @@ Task<void> Run::begin() {
     if (!compiled) co_return fail(std::move(compiled).error().in("output.schema"));
     output_ = *std::move(compiled);
   }
+  choose_tools_shown();
   const auto& redaction = parts_.toolbox.redaction();
   Json payload = {{"format", 1},
                   {"tsukai", TSUKAI_VERSION},
@@ -40,10 +37,15 @@ Task<void> Run::begin() {
                   {"model", model_record(parts_.model.description())},
                   {"tools", tools_record(parts_.toolbox.tools())},
                   {"seed", parts_.file.sampling.seed}};
-  TSUKAI_CO_TRY(id_, co_await journaled<std::string>([agent = parts_.file.name, task = parts_.task,
-                                                      user = parts_.user, payload](Journal& journal) {
-                  return journal.start_run(agent, task, user, payload);
-                }));
+  crash_point("before", "RUN_STARTED");
+  if (!parts_.parent.run.empty())
+    payload["parent"] = {{"run", parts_.parent.run}, {"step_key", parts_.parent.step_key}};
+  TSUKAI_CO_TRY(
+      id_, co_await journaled<std::string>([agent = parts_.file.name, task = parts_.task, user = parts_.user,
+                                            id = parts_.run_id, payload](Journal& journal) {
+        return id.empty() ? journal.start_run(agent, task, user, payload)
+                          : journal.start_run_as(id, agent, task, user, payload);
+      }));
   crash_point("after", "RUN_STARTED");
   TSUKAI_CO_TRY_VOID(note(Kind::kRunStarted, "", payload));
 
@@ -63,10 +65,13 @@ Task<void> Run::begin() {
 
 Task<void> Run::restore(std::string id) {
   id_ = id;
+  crash_point("before", "LEASE_TAKEN");
   TSUKAI_CO_TRY_VOID(
       co_await journaled<Lease>([id](Journal& journal) { return journal.take_lease(id, kLeaseMs); }));
+  crash_point("after", "LEASE_TAKEN");
   TSUKAI_CO_TRY(const auto rows, parts_.journal.rows(id_));
   TSUKAI_CO_TRY(progress_, Progress::of(rows));
+  choose_tools_shown();
   progress_.last_at_ms = parts_.clock.wall_ms();
   began_ms_ = parts_.clock.steady_ms() - progress_.active_ms;
   if (parts_.file.output_schema) {
@@ -139,6 +144,7 @@ Task<std::optional<Ending>> Run::outside() {
     TSUKAI_CO_TRY(const auto signals, co_await journaled<std::vector<Signal>>([run = id_](Journal& journal) {
                     return journal.take_signals(run);
                   }));
+    if (!signals.empty()) crash_point("after", name(Kind::kSignal));
     for (const auto& signal : signals) {
       TSUKAI_CO_TRY_VOID(note(Kind::kSignal, "", {{"name", signal.name}, {"payload", *signal.payload}}));
     }
@@ -151,18 +157,27 @@ Task<std::optional<Ending>> Run::outside() {
 Task<RunOutcome> Run::loop() {
   // Asked for at each arrow instead of thrown, so that the journal is always closed.
   co_await asio::this_coro::throw_if_cancelled(false);
+  auto ending = co_await steps();
+  co_await end_flight();
+  if (!ending) co_return fail(std::move(ending).error());
+  if (ending->state == RunState::kWaiting) co_return co_await pause(*std::move(ending));
+  co_return co_await close(*std::move(ending));
+}
+
+Task<Ending> Run::steps() {
   TSUKAI_CO_TRY_VOID(recall());
   TSUKAI_CO_TRY_VOID(plan_of_file());
-  std::optional<Ending> ending;
-  while (!ending) {
-    if (co_await was_cancelled()) {
-      ending = Ending{RunState::kCancelled, {}, "cancelled"};
-      break;
+  if (progress_.draft) TSUKAI_CO_TRY_VOID(interrupt("the process ended"));
+  for (;;) {
+    if (co_await was_cancelled()) co_return Ending{RunState::kCancelled, {}, "cancelled"};
+    TSUKAI_CO_TRY(auto ending, co_await outside());
+    if (!ending) ending = end_of_steps();
+    if (ending) co_return *std::move(ending);
+    if (loose_steps()) {
+      TSUKAI_CO_TRY(ending, co_await dispatch());
+      if (ending) co_return *std::move(ending);
+      continue;
     }
-    TSUKAI_CO_TRY(ending, co_await outside());
-    if (ending) break;
-    ending = end_of_steps();
-    if (ending) break;
     if (const auto said = parts_.said.find(step_number()); said != parts_.said.end()) {
       progress_.said = said->second;
       parts_.said.erase(said);
@@ -179,9 +194,8 @@ Task<RunOutcome> Run::loop() {
       ending = Ending{stop.stopped ? RunState::kStopped : RunState::kFailed, std::move(stop.answer),
                       std::move(stop.reason)};
     }
+    if (ending) co_return *std::move(ending);
   }
-  if (ending->state == RunState::kWaiting) co_return co_await pause(*std::move(ending));
-  co_return co_await close(*std::move(ending));
 }
 
 Result<void> Run::remember(const Ending& ending) {
@@ -202,6 +216,7 @@ Task<RunOutcome> Run::close(Ending ending) {
   outcome.run_id = id_;
   outcome.state = ending.state;
   outcome.answer = ending.answer.empty() ? ending.reason : ending.answer;
+  outcome.reason = ending.reason;
   const Json totals = progress_.totals.json(elapsed_ms());
   outcome.totals = totals;
   const Json payload = {{"state", name(ending.state)},
@@ -213,6 +228,7 @@ Task<RunOutcome> Run::close(Ending ending) {
       [run = id_, state = ending.state, answer = outcome.answer, payload](Journal& journal) {
         return journal.finish_run(run, state, answer, payload);
       }));
+  crash_point("after", "RUN_DONE");
   tell("run_done", {{"run_id", id_},
                     {"state", name(ending.state)},
                     {"answer", ending.answer},
@@ -236,6 +252,7 @@ Task<RunOutcome> Run::pause(Ending ending) {
   RunOutcome outcome;
   outcome.run_id = id_;
   outcome.state = ending.state;
+  outcome.reason = ending.reason;
   outcome.answer = std::move(ending.reason);
   outcome.totals = totals;
   co_return outcome;

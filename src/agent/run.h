@@ -18,6 +18,8 @@
 
 namespace tsukai::agent {
 
+class ChildRuns;
+
 // What a run works with. All outlive it; all are used on the io thread.
 struct RunParts {
   AgentFile file;
@@ -31,6 +33,11 @@ struct RunParts {
   Toolbox& toolbox;
   const Clock& clock;
   OnEvent on_event;
+  ChildRuns* children = nullptr;  // Starts the agents of the file; null: the run has none.
+  std::string run_id;             // Of a run that another started; "": an id of chance.
+  struct Parent {
+    std::string run, step_key;
+  } parent = {};  // The call that started it; empty: nobody did.
   // For replay: what a person said to the model, by how many steps there were then.
   std::map<std::size_t, std::string> said;
 };

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "agent/crash_point.h"
+#include "agent/find_tools.h"
 #include "agent/records.h"
 #include "agent/recovery.h"
 #include "agent/run_loop.h"
@@ -20,25 +22,54 @@ constexpr std::size_t kEventTextBytesMax = 2'048;
 
 Json Run::call_named(const CallProgress& call) const {
   const auto* tool = parts_.toolbox.find(call.call.name);
-  return {{"step", step_number()},
+  return {{"step", step_of_calls()},
           {"call_id", call.step_key},
           {"server", tool == nullptr ? "" : tool->server_name},
           {"tool", tool == nullptr ? call.call.name : tool->tool.name}};
+}
+
+void Run::forget_fates() {
+  fates_.clear();
+  reserved_.clear();
+  waits_below_.clear();
 }
 
 std::size_t Run::count(Fate fate) const {
   return static_cast<std::size_t>(std::count(fates_.begin(), fates_.end(), fate));
 }
 
-Task<std::optional<Ending>> Run::dispatch() {
-  fates_.clear();
-  call_failed_.reset();
+asio::awaitable<void> Run::open_flight() {
+  if (gate_) co_return;
   auto executor = co_await asio::this_coro::executor;
   landed_.emplace(executor, asio::steady_timer::time_point::max());
-  Gate gate(executor);
+  gate_.emplace(executor);
+}
+
+// Nobody knows whether a cancelled call took effect: no result is claimed for it.
+asio::awaitable<void> Run::end_flight() {
+  if (gate_ && gate_->alive() > 0) co_await gate_->close();
+  gate_.reset();
+}
+
+void Run::landed(std::size_t index) {
+  fates_[index] = Fate::kOver;
+  landed_any_ = true;
+  landed_->cancel();
+}
+
+std::size_t Run::index_of(const std::string& key) const {
+  const auto found = std::find_if(calls().begin(), calls().end(),
+                                  [&](const CallProgress& call) { return call.step_key == key; });
+  return static_cast<std::size_t>(found - calls().begin());
+}
+
+Task<std::optional<Ending>> Run::dispatch() {
+  if (!std::exchange(fates_kept_, false)) forget_fates();
+  call_failed_.reset();
+  co_await open_flight();
   for (;;) {
     landed_any_ = false;
-    if (auto admitted = co_await admit(gate); !admitted) call_failed_ = admitted.error();
+    if (auto admitted = co_await admit(); !admitted) call_failed_ = admitted.error();
     if (call_failed_ || co_await was_cancelled()) break;
     if (count(Fate::kFlying) == 0) break;
     // What has its result is durable while others are still on their way.
@@ -49,8 +80,7 @@ Task<std::optional<Ending>> Run::dispatch() {
     if (co_await was_cancelled()) break;
   }
   const bool cancelled = co_await was_cancelled();  // Asked before close(), which puts cancellation off.
-  // Nobody knows whether a cancelled call took effect: no result is claimed for it.
-  if (gate.alive() > 0) co_await gate.close();
+  co_await end_flight();
   if (call_failed_) co_return fail(*call_failed_);
   if (cancelled) co_return Ending{RunState::kCancelled, {}, "cancelled"};
   if (count(Fate::kWaits) == 0) co_return std::nullopt;
@@ -62,6 +92,11 @@ std::string Run::waiting_reason() const {
   for (std::size_t i = 0; i < calls().size(); ++i) {
     if (fates_[i] != Fate::kWaits) continue;
     const auto& call = calls()[i];
+    if (const auto below = waits_below_.find(call.step_key); below != waits_below_.end()) {
+      reason += fmt::format("\n  {} {}, in run {}: {}", call.step_key, call.call.name,
+                            string_at(*call.child, "run"), below->second);
+      continue;
+    }
     const auto verb =
         call.stage == CallProgress::Stage::kUnknown
             ? fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort", id_, call.step_key)
@@ -73,7 +108,7 @@ std::string Run::waiting_reason() const {
 
 // Rows that belong together become durable together: results that came in, intents of what is new, starts of
 // what begins now. One commit, then the dispatch.
-Task<void> Run::admit(Gate& gate) {
+Task<void> Run::admit() {
   // Again while something changed: a step that is over may let others begin, or end its plan.
   for (bool more = true; more;) {
     more = false;
@@ -98,7 +133,10 @@ Task<void> Run::admit(Gate& gate) {
     if (calls()[i].asks) {
       TSUKAI_CO_TRY_VOID(begin_question(i));
       if (fates_[i] == Fate::kOver) continue;
-    } else {
+    } else if (is_for_agent(calls()[i])) {
+      TSUKAI_CO_TRY_VOID(begin_child(i));
+      if (fates_[i] == Fate::kOver) continue;
+    } else if (calls()[i].task.empty() || calls()[i].stage != CallProgress::Stage::kStarted) {
       TSUKAI_CO_TRY_VOID(
           stage(Kind::kToolStarted, calls()[i].step_key, Json::object(), calls()[i].attempts + 1));
     }
@@ -110,14 +148,17 @@ Task<void> Run::admit(Gate& gate) {
   if (co_await was_cancelled()) co_return Result<void>();
   for (const auto index : starting) {
     if (calls()[index].asks)
-      gate.spawn(ask_question(index));
+      gate_->spawn(ask_question(index));
+    else if (is_for_agent(calls()[index]))
+      gate_->spawn(await_child(calls()[index].step_key));
     else
-      gate.spawn(make_call(index));
+      gate_->spawn(make_call(calls()[index].step_key));
   }
   co_return Result<void>();
 }
 
 bool Run::may_start(std::size_t index) const {
+  if (waits_for_agents(index)) return false;
   const auto* tool = parts_.toolbox.find(calls()[index].call.name);
   std::size_t flying = 0, at_server = 0;
   for (std::size_t i = 0; i < calls().size(); ++i) {
@@ -134,7 +175,8 @@ bool Run::may_start(std::size_t index) const {
 
 bool Run::room_in_budget() const {
   const auto going = static_cast<std::int64_t>(count(Fate::kGo) + count(Fate::kFlying));
-  return progress_.totals.tool_calls + going < parts_.file.budget.tool_calls;
+  // Agents at work stand among these; what they may call themselves is taken off as well.
+  return left().tool_calls - going > 0;
 }
 
 void Run::announce(std::size_t index) {
@@ -149,19 +191,27 @@ Task<Run::Fate> Run::consider(std::size_t index) {
     TSUKAI_CO_TRY(const auto fate, consider_step(index));
     if (fate != Fate::kGo) co_return fate;
   }
+  const bool planned = calls()[index].stage == CallProgress::Stage::kPlanned;
+  if (planned && !reserved_.empty() && !calls()[index].asks && !room_in_budget()) co_return Fate::kNew;
   announce(index);
   if (reads_result(calls()[index].call)) co_return read_result(index);
+  if (finds_tools() && calls()[index].call.name == kFindTools) co_return find_tools(index);
   const auto each = calls()[index];
   if (each.asks) co_return Fate::kGo;
   const auto& redaction = parts_.toolbox.redaction();
   if (each.stage == CallProgress::Stage::kUnknown) co_return Fate::kWaits;
   const auto* tool = parts_.toolbox.find(each.call.name);
   if (each.stage == CallProgress::Stage::kStarted) {
+    if (tool != nullptr && tool->agent) co_return Fate::kGo;  // Its run goes on where it was.
     // Some process died, or lost the run, between TOOL_STARTED and TOOL_RESULT.
     if (tool != nullptr && recovery_of(each, *tool, parts_.toolbox.trusted(*tool)) != Recovery::kUnknown)
       co_return Fate::kGo;
     TSUKAI_CO_TRY_VOID(stage(Kind::kToolUnknown, each.step_key, call_record(each.call), each.attempts));
     co_return Fate::kWaits;
+  }
+  if (auto hint = not_found_yet(each.call); !hint.empty()) {
+    TSUKAI_CO_TRY_VOID(settle(index, observe_failure(Outcome::kInvalid, hint, redaction)));
+    co_return Fate::kOver;
   }
   if (auto refusal = parts_.toolbox.refusal(each.call)) {
     TSUKAI_CO_TRY_VOID(settle(index, observe_failure(refusal->outcome, refusal->message, redaction)));
@@ -184,6 +234,7 @@ Task<Run::Fate> Run::approve(std::size_t index, std::string rule) {
   // The journal writes rows of its own here: what is staged stands before them.
   TSUKAI_CO_TRY_VOID(co_await flush());
   if (!each.asked) {
+    crash_point("before", name(Kind::kApprovalAsked));
     TSUKAI_CO_TRY(const auto asked, co_await journaled<Approval>([=, run = id_](Journal& journal) {
                     return journal.ask_approval(run, each.step_key, qualified, *each.call.arguments, rule);
                   }));
@@ -192,6 +243,7 @@ Task<Run::Fate> Run::approve(std::size_t index, std::string rule) {
     tell("notice", {{"message", fmt::format("{} {} needs approval ({})", each.step_key, qualified, rule)}});
   }
   if (!each.denied) {
+    crash_point("before", name(Kind::kApprovalGiven));
     TSUKAI_CO_TRY(const auto given,
                   co_await journaled<std::optional<Approval>>([=, run = id_](Journal& journal) {
                     return journal.use_approval(run, each.step_key, qualified, *each.call.arguments);
@@ -212,7 +264,9 @@ Task<Run::Fate> Run::approve(std::size_t index, std::string rule) {
 Result<void> Run::intend() {
   for (std::size_t i = 0; i < calls().size(); ++i) {
     const auto& each = calls()[i];
-    if (fates_[i] != Fate::kGo || each.asks || each.stage != CallProgress::Stage::kPlanned) continue;
+    if (fates_[i] != Fate::kGo || each.asks || is_for_agent(each) ||
+        each.stage != CallProgress::Stage::kPlanned)
+      continue;
     auto payload = call_record(each.call);
     payload["tool"] = parts_.toolbox.find(each.call.name)->qualified;
     TSUKAI_TRY_VOID(stage(Kind::kToolIntent, each.step_key, std::move(payload)));
@@ -220,18 +274,35 @@ Result<void> Run::intend() {
   return {};
 }
 
-Task<void> Run::make_call(std::size_t index) {
+Task<void> Run::make_call(std::string step_key) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  const auto each = calls()[index];
-  auto observation =
-      co_await parts_.toolbox.call(each.call, idempotency_key(id_, each.step_key), each.step_key, left_ms());
-  fates_[index] = Fate::kOver;
-  landed_any_ = true;
-  landed_->cancel();
+  const auto each = calls()[index_of(step_key)];
+  CallTask task{each.task, [this, step_key](const std::string& id) { became_task(step_key, id); }};
+  auto observation = co_await parts_.toolbox.call(each.call, idempotency_key(id_, each.step_key),
+                                                  each.step_key, left_ms(), std::move(task));
+  // Calls stand elsewhere once the turn is whole.
+  const auto index = index_of(step_key);
+  landed(index);
+  if (observation.task_lost) fates_[index] = Fate::kWaits;
   if (observation.outcome == Outcome::kCancelled) co_return Result<void>();
+  if (observation.task_lost) {
+    auto unknown = call_record(each.call);
+    unknown["reason"] = observation.text;
+    auto staged = stage(Kind::kToolUnknown, each.step_key, std::move(unknown), each.attempts);
+    if (!staged) call_failed_ = staged.error();
+    co_return Result<void>();
+  }
   shorten(observation, each.step_key);
   if (auto settled = settle(index, observation); !settled) call_failed_ = settled.error();
   co_return Result<void>();
+}
+
+void Run::became_task(const std::string& step_key, const std::string& task) {
+  const auto& each = calls()[index_of(step_key)];
+  auto staged = stage(Kind::kToolStarted, each.step_key, Json{{"task", task}}, each.attempts);
+  if (!staged) call_failed_ = staged.error();
+  landed_any_ = true;
+  landed_->cancel();
 }
 
 void Run::tell_result(const CallProgress& call, std::size_t bytes, double ms) {

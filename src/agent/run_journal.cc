@@ -47,17 +47,20 @@ Task<void> Run::flush() {
   if (rows_staged_ == 0) co_return Result<void>();
   auto batch = std::exchange(staged_, {});
   rows_staged_ = 0;
-  std::vector<Entry> entries;
+  // Shared with the writer's thread: the rows are not copied on their way there.
+  const auto entries = std::make_shared<std::vector<Entry>>();
   for (const auto& each : batch) {
-    if (const auto* entry = std::get_if<Entry>(&each)) entries.push_back(*entry);
+    if (const auto* entry = std::get_if<Entry>(&each)) entries->push_back(*entry);
   }
-  for (const auto& entry : entries) crash_point("before", name(entry.kind));
+  for (const auto& entry : *entries) crash_point("before", name(entry.kind));
   flushing_ = true;
-  auto written = co_await journaled<std::vector<Row>>(
-      [run = id_, entries](Journal& journal) { return journal.append_all(run, entries); });
+  auto written = co_await journaled_void([run = id_, entries](Journal& journal) -> Result<void> {
+    TSUKAI_TRY_VOID(journal.append_all(run, *entries));
+    return {};
+  });
   flushing_ = false;
   if (!written) co_return fail(std::move(written).error());
-  for (const auto& entry : entries) crash_point("after", name(entry.kind));
+  for (const auto& entry : *entries) crash_point("after", name(entry.kind));
   for (const auto& each : batch) {
     if (const auto* event = std::get_if<Event>(&each)) parts_.on_event(*event);
   }
@@ -68,6 +71,13 @@ Task<void> Run::flush() {
     parts_.on_event(event);
   }
   co_return Result<void>();
+}
+
+Task<void> Run::flush_unless(std::shared_ptr<const bool> answered) {
+  // A cancelled run still learns whether its rows are on the disk.
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (*answered) co_return Result<void>();
+  co_return co_await flush();
 }
 
 Task<void> Run::journaled_void(std::function<Result<void>(Journal&)> ask) {

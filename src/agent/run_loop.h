@@ -1,11 +1,13 @@
 // The inside of a run (run.h): its life (run.cc), its journal (run_journal.cc), its model calls
-// (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc). What it knows is a fold over
-// journal rows; members beyond that are of this process alone.
+// (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc), also while they are written
+// (run_stream.cc), tasks for other agents (run_children.cc). What it knows is a fold over journal rows;
+// members beyond that are of this process alone.
 #pragma once
 
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "agent/run.h"
 #include "base/gate.h"
 #include "base/json_schema.h"
+#include "planner/plan_stream.h"
 #include "planner/react.h"
 
 namespace tsukai::agent {
@@ -48,6 +51,8 @@ class Run {
   infer::ChatRequest request_for(const planner::AskModel& question);
   std::optional<Ending> room_for(const infer::Prompt& prompt, std::int64_t tokens_left) const;
 
+  // Until there is an ending.
+  Task<Ending> steps();
   // Makes the calls of the newest turn: each as soon as it may start, until none can.
   Task<std::optional<Ending>> dispatch();
   // What this process knows of a call of the newest turn.
@@ -61,7 +66,7 @@ class Run {
   Task<Fate> consider(std::size_t index);
   Task<Fate> approve(std::size_t index, std::string rule);
   // Looks at what is new and starts what there is room for.
-  Task<void> admit(Gate& gate);
+  Task<void> admit();
   bool may_start(std::size_t index) const;
   void announce(std::size_t index);
   void tell_result(const CallProgress& call, std::size_t bytes, double ms);
@@ -73,6 +78,7 @@ class Run {
   void shorten(Observation& observation, const std::string& step_key) const;
   // False: there is nothing to take out.
   Result<bool> compact();
+  Result<bool> sum_up();
 
   // Plans (run_plan.cc): the model's, made by calling kPlanTool, and the agent file's own steps.
   void offer_plan(infer::ChatRequest& request);
@@ -81,15 +87,59 @@ class Run {
   Result<void> begin_plan(const std::string& key, const Json& json, const std::string& by);
   Result<Fate> consider_plan(std::size_t index);
   Result<Fate> consider_step(std::size_t index);
+  bool held(std::size_t index, const planner::PlanStep& step) const;
+  std::string plan_report(const std::string& plan) const;
   Result<void> begin_question(std::size_t index);
   Task<void> ask_question(std::size_t index);
   std::optional<Ending> end_of_steps() const;
 
+  // Tasks for other agents (run_children.cc).
+  bool is_for_agent(const CallProgress& call) const;
+  Budget left() const;
+  Budget child_share(std::size_t index) const;
+  bool waits_for_agents(std::size_t index) const;
+  Result<void> begin_child(std::size_t index);
+  Task<void> await_child(std::string step_key);
+  Result<void> end_child(std::size_t index, const RunOutcome& outcome, double ms);
+
+  // Finding tools (run_find.cc), where their list is too long for the prompt.
+  bool finds_tools() const { return parts_.file.tools_shown.value_or(kAllTools) < kAllTools; }
+  void choose_tools_shown();
+  void offer_tools(infer::ChatRequest& request) const;
+  // What is to be told of a call of a tool that was not found yet, or is none; "": it may be made.
+  std::string not_found_yet(const infer::ToolCall& call) const;
+  Result<Fate> find_tools(std::size_t index);
+
+  // Plans that are still being written (run_stream.cc): what is complete of them is done meanwhile.
+  Task<infer::ChatReply> write_beside_steps(infer::ChatRequest request, infer::Prompt prompt,
+                                            infer::OnText on_text, std::int64_t limit_ms);
+  Task<void> write_turn(infer::ChatRequest request, infer::Prompt prompt, infer::OnText on_text,
+                        std::int64_t limit_ms);
+  bool may_stream(const infer::ChatRequest& request) const;
+  bool take_piece(const infer::CallPiece& piece);
+  Result<void> take_steps();
+  Task<void> land_all();
+  // Closes a turn that broke off after steps of its plan were begun: they stand, and it is not written again.
+  Result<void> interrupt(const std::string& why);
+  // Whether steps of a plan that was cut off are still to be done, or given up.
+  bool loose_steps() const;
+  std::string loose_report() const;
+
   bool room_in_budget() const;
   Result<void> intend();
-  Task<void> make_call(std::size_t index);
+  // Calls are begun in one flight a turn; its end cancels what is left of it.
+  asio::awaitable<void> open_flight();
+  asio::awaitable<void> end_flight();
+  void landed(std::size_t index);
+  std::size_t index_of(const std::string& step_key) const;
+  Task<void> make_call(std::string step_key);
+  // The call has become a task of its server: written down at once, so that a later process asks for it.
+  void became_task(const std::string& step_key, const std::string& task);
   Result<void> settle(std::size_t index, const Observation& observation);
   std::size_t count(Fate fate) const;
+  void forget_fates();
+  // The step that calls() belong to; the next one while its turn is being written.
+  std::size_t step_of_calls() const { return step_number() + (progress_.draft ? 1 : 0); }
   std::string waiting_reason() const;
 
   // Takes a row into progress_ at once; it is durable after the next flush(). All that depends on it being
@@ -97,6 +147,8 @@ class Run {
   Result<void> stage(Kind kind, const std::string& key, Json payload, int attempt = 1);
   // One commit for all that is staged; then what was told behind it is told. One at a time.
   Task<void> flush();
+  // The same, unless there is an answer already: then its rows come into the same commit.
+  Task<void> flush_unless(std::shared_ptr<const bool> answered);
   // Takes in a row that the journal wrote of itself.
   Result<void> note(Kind kind, const std::string& key, Json payload);
   // Asks the journal, on whichever thread it lives.
@@ -120,8 +172,8 @@ class Run {
   std::int64_t elapsed_ms() const { return parts_.clock.steady_ms() - began_ms_; }
   std::int64_t left_ms() const { return parts_.file.budget.seconds * 1000 - elapsed_ms(); }
   std::size_t step_number() const { return progress_.steps.size(); }
-  std::vector<CallProgress>& calls() { return progress_.steps.back().calls; }
-  const std::vector<CallProgress>& calls() const { return progress_.steps.back().calls; }
+  std::vector<CallProgress>& calls() { return progress_.newest().calls; }
+  const std::vector<CallProgress>& calls() const { return progress_.newest().calls; }
   // Members that name a call in events.
   Json call_named(const CallProgress& call) const;
 
@@ -138,8 +190,11 @@ class Run {
   bool flushing_ = false;
   std::size_t rows_staged_ = 0;
 
-  std::vector<Fate> fates_;           // Of the newest turn's calls.
-  std::optional<Error> call_failed_;  // The journal's, while calls ran side by side.
+  std::vector<Fate> fates_;                         // Of the newest turn's calls.
+  bool fates_kept_ = false;                         // They were begun while the turn was written.
+  std::map<std::string, Budget> reserved_;          // Of the agents at work, by step key.
+  std::map<std::string, std::string> waits_below_;  // What an agent's own run waits for, by step key.
+  std::optional<Error> call_failed_;                // The journal's, while calls ran side by side.
   struct Question {
     infer::ChatRequest request;
     infer::Prompt prompt;
@@ -148,9 +203,13 @@ class Run {
   std::optional<infer::ToolDefinition> plan_tool_;
   std::optional<asio::steady_timer> landed_;  // Cancelled whenever a call lands, which wakes dispatch().
   bool landed_any_ = false;
+  std::optional<Gate> gate_;
+  struct Writing {
+    std::map<std::size_t, planner::PlanStream> plans;                // By the call's place in the turn.
+    std::deque<std::pair<std::string, planner::PlanStep>> complete;  // Not journaled yet, by the plan's key.
+    std::optional<Result<infer::ChatReply>> reply;
+  };
+  std::optional<Writing> writing_;
 };
-
-// Whether the coroutine that asks was cancelled.
-asio::awaitable<bool> was_cancelled();
 
 }  // namespace tsukai::agent

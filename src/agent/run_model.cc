@@ -18,6 +18,13 @@ double ms_since(std::chrono::steady_clock::time_point began) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
 }
 
+// Says when the answer is there.
+Task<infer::ChatReply> noting(Task<infer::ChatReply> turn, std::shared_ptr<bool> answered) {
+  auto reply = co_await std::move(turn);
+  *answered = true;
+  co_return reply;
+}
+
 }  // namespace
 
 infer::ChatRequest Run::request_for(const planner::AskModel& question) {
@@ -30,7 +37,7 @@ infer::ChatRequest Run::request_for(const planner::AskModel& question) {
     note.text = question.note_text;
     request.messages.push_back(std::move(note));
   }
-  request.tools = parts_.toolbox.definitions();
+  offer_tools(request);
   request.tool_choice = question.tool_choice;
   request.output_schema = parts_.file.output_schema;
   request.sampling = parts_.file.sampling;
@@ -54,20 +61,26 @@ std::optional<Ending> Run::room_for(const infer::Prompt& prompt, std::int64_t to
 }
 
 Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
+  using asio::experimental::awaitable_operators::operator&&;
+  if (const auto report = loose_report(); !report.empty()) {
+    if (question.note == planner::NoteKind::kNone) question.note = planner::NoteKind::kCut;
+    question.note_text += (question.note_text.empty() ? "" : "\n") + report;
+  }
   if (!progress_.said.empty()) {
     if (question.note == planner::NoteKind::kNone) question.note = planner::NoteKind::kSaid;
     question.note_text = progress_.said + (question.note_text.empty() ? "" : "\n" + question.note_text);
   }
   auto request = request_for(question);
-  const auto left = parts_.file.budget.tokens - progress_.totals.tokens_spent();
+  const auto left = this->left().tokens;
   request.tokens_max = std::min(request.tokens_max, static_cast<std::size_t>(std::max(left, kTurnTokensMin)));
-  auto prompt = parts_.model.render(request, progress_.transcript);
-  if (!prompt && prompt.error().code() == Code::kExhausted) {
-    TSUKAI_CO_TRY(const bool made_room, compact());
-    if (made_room) {
-      request.messages = request_for(question).messages;
-      prompt = parts_.model.render(request, progress_.transcript);
-    }
+  auto prompt = parts_.model.render(request, progress_.so_far());
+  // Long results give way first, a summary of the turns before comes last.
+  for (const bool last : {false, true}) {
+    if (prompt || prompt.error().code() != Code::kExhausted) break;
+    TSUKAI_CO_TRY(const bool made_room, last ? sum_up() : compact());
+    if (!made_room) continue;
+    request.messages = request_for(question).messages;
+    prompt = parts_.model.render(request, progress_.so_far());
   }
   if (!prompt) {
     const bool full = prompt.error().code() == Code::kExhausted;
@@ -84,13 +97,17 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   const auto number = step_number() + 1;
   const auto key = step_key(number);
   auto intent = intent_record(request, *prompt, question.note, question.note_text);
+  const auto tool_choice = string_at(intent, "tool_choice");
   const int attempt = progress_.open ? 2 : 1;  // An open call is one whose answer never came.
-  TSUKAI_CO_TRY_VOID(stage(Kind::kModelIntent, key, intent, attempt));
-  TSUKAI_CO_TRY_VOID(co_await flush());
+  TSUKAI_CO_TRY_VOID(stage(Kind::kModelIntent, key, std::move(intent), attempt));
+  // A turn of a local model changes nothing outside this process: it begins while what it was told is on its
+  // way to the disk. Whatever follows from it (a call, a word to the outside) waits for the disk all the
+  // same. A remote one costs money and is told to others: its intent is durable first.
+  if (parts_.model.description().architecture == "remote") TSUKAI_CO_TRY_VOID(co_await flush());
   if (question.note != planner::NoteKind::kNone)
     tell("notice", {{"message", "to the model: " + question.note_text}});
   tell("step_started", {{"step", number},
-                        {"tool_choice", intent["tool_choice"]},
+                        {"tool_choice", tool_choice},
                         {"prompt_tokens", prompt->tokens.size()},
                         {"new_tokens", new_tokens}});
   const auto began = std::chrono::steady_clock::now();
@@ -98,12 +115,32 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
     tell("text", {{"step", number}, {"text", repaired_utf8(piece)}});
   };
   const auto limit_ms = std::max<std::int64_t>(1, left_ms());
-  auto generating = parts_.model.generate(std::move(request), *std::move(prompt), on_text);
-  auto reply =
-      co_await with_deadline(std::move(generating), std::chrono::milliseconds(limit_ms), "the model");
+  const bool streams = may_stream(request);
+  Result<infer::ChatReply> reply;
+  if (streams) {
+    reply = co_await write_beside_steps(std::move(request), *std::move(prompt), on_text, limit_ms);
+    if (call_failed_) co_return fail(*call_failed_);
+  } else {
+    const auto answered = std::make_shared<bool>(false);
+    auto generating =
+        noting(parts_.model.generate(std::move(request), *std::move(prompt), on_text), answered);
+    auto [answer, durable] =
+        co_await (with_deadline(std::move(generating), std::chrono::milliseconds(limit_ms), "the model") &&
+                  flush_unless(answered));
+    if (!durable) co_return fail(std::move(durable).error());
+    reply = std::move(answer);
+  }
   if (!reply) {
-    if (co_await was_cancelled()) co_return Ending{RunState::kCancelled, {}, "cancelled"};
-    if (reply.error().code() == Code::kTimeout && ms_since(began) >= static_cast<double>(limit_ms)) {
+    const bool cancelled = co_await was_cancelled();
+    const auto code = reply.error().code();
+    if (cancelled || (streams && code == Code::kCancelled))
+      co_return Ending{RunState::kCancelled, {}, "cancelled"};
+    // Whatever it broke off for, what was begun is done first; a model that is gone fails again when asked.
+    if (progress_.draft) {
+      TSUKAI_CO_TRY_VOID(interrupt(reply.error().message()));
+      co_return std::nullopt;
+    }
+    if (code == Code::kTimeout && ms_since(began) >= static_cast<double>(limit_ms)) {
       co_return Ending{
           RunState::kStopped, {}, fmt::format("the budget of {} s is used up", parts_.file.budget.seconds)};
     }
@@ -112,7 +149,10 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   // A call cut short is never made, whatever the model's host makes of it.
   if (reply->finish == infer::FinishReason::kLength) reply->message.calls.clear();
   const auto took = ms_since(began);
+  fates_kept_ = progress_.draft.has_value();
   TSUKAI_CO_TRY_VOID(stage(Kind::kModelResult, key, reply_record(*reply, took), attempt));
+  // The turn's own calls stand before the steps of their plans.
+  if (fates_kept_) fates_.insert(fates_.begin(), reply->message.calls.size(), Fate::kNew);
   tell_soon("step_done", {{"step", number},
                           {"finish", name(reply->finish)},
                           {"usage", usage_json(reply->usage)},

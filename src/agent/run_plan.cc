@@ -68,7 +68,7 @@ void Run::offer_plan(infer::ChatRequest& request) {
 
 bool Run::makes_plan(const CallProgress& call) const {
   return call.parent.empty() && call.call.name == kPlanTool &&
-         (parts_.file.planner != Planner::kReact || progress_.steps.back().by_file);
+         (parts_.file.planner != Planner::kReact || progress_.newest().by_file);
 }
 
 // The agent file's own steps, as its first and only turn.
@@ -81,6 +81,14 @@ Result<void> Run::begin_plan(const std::string& key, const Json& json, const std
   std::set<std::string> known;
   for (const auto& [id, result] : progress_.results) known.insert(id);
   TSUKAI_TRY(const auto plan, planner::Plan::parse(json, known));
+  if (progress_.steps.size() > 0 && progress_.newest().plans.contains(key)) {
+    const auto& begun = progress_.newest().plans.at(key).steps;
+    for (std::size_t i = 0; i < begun.size(); ++i) {
+      if (i >= plan.steps.size() || plan_step_json(begun[i]) != plan_step_json(plan.steps[i]))
+        return fail(Code::kInvalidArgument,
+                    fmt::format("plan step {}: the plan was begun with another step here", begun[i].id));
+    }
+  }
   TSUKAI_TRY_VOID(stage(Kind::kPlan, key, {{"plan", plan.json()}, {"by", by}}));
   tell("plan", {{"step", step_number()},
                 {"call_id", key},
@@ -91,33 +99,45 @@ Result<void> Run::begin_plan(const std::string& key, const Json& json, const std
   return {};
 }
 
-// A plan is over when all of its steps are; the model is told of each.
+// What became of the steps of a plan, for the model.
+std::string Run::plan_report(const std::string& plan) const {
+  const auto own = [&](const auto& call) { return call.parent == plan; };
+  const auto count = static_cast<std::size_t>(std::count_if(calls().begin(), calls().end(), own));
+  const auto bytes_max = std::max(kStepTextBytesMin, kObservationBytesMax / std::max<std::size_t>(1, count));
+  std::string text;
+  for (const auto& call : calls()) {
+    if (!own(call)) continue;
+    text += fmt::format("{}{} ({}): {}", text.empty() ? "" : "\n", call.plan_id, name(call.outcome),
+                        bounded(call.observation, bytes_max));
+  }
+  return text;
+}
+
+// A plan is over when all of its steps are; the model is told of each. One that turns out to be no plan is
+// over when those of its steps are that were complete before.
 Result<Run::Fate> Run::consider_plan(std::size_t index) {
   const auto each = calls()[index];
-  const auto& redaction = parts_.toolbox.redaction();
-  if (!progress_.steps.back().plans.contains(each.step_key)) {
-    if (auto begun = begin_plan(each.step_key, *each.call.arguments, "model"); !begun) {
-      if (begun.error().code() != Code::kInvalidArgument) return fail(std::move(begun).error());
-      TSUKAI_TRY_VOID(settle(index, observe_failure(Outcome::kInvalid, begun.error().text(), redaction)));
-      return Fate::kOver;
-    }
-    return Fate::kNew;
+  std::string mistake;
+  if (!progress_.newest().whole.contains(each.step_key)) {
+    auto begun = begin_plan(each.step_key, *each.call.arguments, "model");
+    if (begun) return Fate::kNew;
+    if (begun.error().code() != Code::kInvalidArgument) return fail(std::move(begun).error());
+    mistake = begun.error().text();
   }
   const auto own = [&](const auto& call) { return call.parent == each.step_key; };
   const auto open = [&](const auto& call) {
     return own(call) && call.stage != CallProgress::Stage::kSettled;
   };
   if (std::any_of(calls().begin(), calls().end(), open)) return Fate::kNew;
-  const auto count = static_cast<std::size_t>(std::count_if(calls().begin(), calls().end(), own));
-  const auto bytes_max = std::max(kStepTextBytesMin, kObservationBytesMax / count);
-  std::string text;
-  bool failed = false;
-  for (const auto& call : calls()) {
-    if (!own(call)) continue;
-    failed = failed || (call.outcome != Outcome::kDone && call.outcome != Outcome::kSkipped);
-    text += fmt::format("{}{} ({}): {}", text.empty() ? "" : "\n", call.plan_id, name(call.outcome),
-                        bounded(call.observation, bytes_max));
+  std::string text = plan_report(each.step_key);
+  if (!mistake.empty()) {
+    if (!text.empty()) mistake += "\nThese steps were done before the mistake:\n" + text;
+    TSUKAI_TRY_VOID(settle(index, observe_failure(Outcome::kInvalid, mistake, parts_.toolbox.redaction())));
+    return Fate::kOver;
   }
+  const bool failed = std::any_of(calls().begin(), calls().end(), [&](const auto& call) {
+    return own(call) && call.outcome != Outcome::kDone && call.outcome != Outcome::kSkipped;
+  });
   if (failed) text += "\nPlan again only what is missing; the results of done steps can be used as $ID.";
   Observation observation;
   observation.text = std::move(text);
@@ -126,22 +146,43 @@ Result<Run::Fate> Run::consider_plan(std::size_t index) {
   return Fate::kOver;
 }
 
+// Whether a step waits until its plan is whole: what asks a person or the model, what can't be undone, and
+// what has a condition.
+bool Run::held(std::size_t index, const planner::PlanStep& step) const {
+  const auto& call = calls()[index].call;
+  if (calls()[index].asks || !step.when.empty()) return true;
+  const auto* tool = parts_.toolbox.find(call.name);
+  if (tool == nullptr || parts_.toolbox.refusal(call)) return false;
+  return tool->destructive() || !parts_.toolbox.approval_rule(call).empty();
+}
+
 // Whether a plan's step may begin. kGo: its arguments are filled in, and it is a call like any other.
 Result<Run::Fate> Run::consider_step(std::size_t index) {
   const auto each = calls()[index];
   if (each.stage != CallProgress::Stage::kPlanned) return Fate::kGo;
-  const auto& step = progress_.steps.back();
+  const auto& step = progress_.newest();
   const auto& plan = step.plans.at(each.parent);
   const auto& wanted = *plan.find(each.plan_id);
   const auto give_up = [&](Outcome outcome, const std::string& why) -> Result<Fate> {
     TSUKAI_TRY_VOID(settle(index, observe_failure(outcome, why, parts_.toolbox.redaction())));
     return Fate::kOver;
   };
+  // While the plan is written a step may have to wait for its end; where that never came, it is not done.
+  const bool whole = step.whole.contains(each.parent);
+  const auto until_whole = [&]() -> Result<Fate> {
+    if (progress_.draft) return Fate::kNew;
+    return give_up(Outcome::kSpoiled, "not done: the plan has no valid end");
+  };
+  if (!whole && !plan.missing(wanted).empty()) return until_whole();
   const auto ready = planner::readiness(plan, wanted, step.states(each.parent));
-  if (ready.verdict == planner::Readiness::Verdict::kWait) return Fate::kNew;
+  if (ready.verdict == planner::Readiness::Verdict::kWait) {
+    if (whole) return Fate::kNew;
+    const auto stuck = plan.circle();
+    return std::find(stuck.begin(), stuck.end(), each.plan_id) == stuck.end() ? Fate::kNew : until_whole();
+  }
   if (ready.verdict == planner::Readiness::Verdict::kSpoiled)
     return give_up(Outcome::kSpoiled, "not done: " + ready.why);
-  if (!wanted.when.empty()) {
+  if (!wanted.when.empty() && whole) {
     const auto condition = Condition::parse(wanted.when);
     const auto holds =
         condition ? condition->holds(results_json(progress_.results)) : fail(condition.error());
@@ -153,7 +194,7 @@ Result<Run::Fate> Run::consider_step(std::size_t index) {
   if (!filled) return give_up(Outcome::kInvalid, filled.error().message());
   if (each.asks && !filled->is_string()) *filled = Json(print_json(*filled));
   calls()[index].call.arguments = each.asks ? Json{{"prompt", *filled}} : *std::move(filled);
-  return Fate::kGo;
+  return whole || !held(index, wanted) ? Fate::kGo : until_whole();
 }
 
 // A question has a conversation of its own: the instructions, and itself.
@@ -170,7 +211,7 @@ Result<void> Run::begin_question(std::size_t index) {
   request.tool_choice = infer::ToolChoice::kNone;
   request.sampling = parts_.file.sampling;
   request.sampling.seed += index;
-  const auto left = parts_.file.budget.tokens - progress_.totals.tokens_spent();
+  const auto left = this->left().tokens;
   request.tokens_max =
       std::min(parts_.file.tokens_per_step, static_cast<std::size_t>(std::max<std::int64_t>(1, left)));
   const auto& redaction = parts_.toolbox.redaction();
@@ -199,9 +240,7 @@ Task<void> Run::ask_question(std::size_t index) {
   auto generating = parts_.model.generate(std::move(question.request), std::move(question.prompt), {});
   auto reply = co_await with_deadline(
       std::move(generating), std::chrono::milliseconds(std::max<std::int64_t>(1, left_ms())), "the model");
-  fates_[index] = Fate::kOver;
-  landed_any_ = true;
-  landed_->cancel();
+  landed(index);
   if (!reply && reply.error().code() == Code::kCancelled) co_return Result<void>();
   Result<void> done;
   const double ms =

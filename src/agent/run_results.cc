@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kPageBytesMax = 8'192;         // Of one read_result.
 constexpr std::size_t kCompactedBytesMin = 1'024;    // Shorter observations stay as they are;
 constexpr std::size_t kCompactedPreviewBytes = 256;  // of longer ones this much stays.
+constexpr std::size_t kSummaryLettersMax = 160;      // Of arguments, results and texts in a summary,
+constexpr std::size_t kSummaryLinesMax = 40;         // and so many lines, the newest.
 
 }  // namespace
 
@@ -95,6 +97,36 @@ Result<bool> Run::compact() {
   TSUKAI_TRY_VOID(stage(
       Kind::kCompacted, step_key(step_number() + 1),
       {{"calls", keys}, {"preview", kCompactedPreviewBytes}, {"handles", parts_.file.result_preview > 0}}));
+  return true;
+}
+
+// What was done, told from the journal rather than by the model: it costs no turn, and comes out the same
+// again.
+Result<bool> Run::sum_up() {
+  const auto& messages = progress_.messages;
+  const auto newest = progress_.newest_turn();
+  if (newest >= messages.size() || newest <= progress_.first_message() + 1) return false;
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i + 1 < progress_.steps.size(); ++i) {
+    const auto& step = progress_.steps[i];
+    if (!trimmed(step.text).empty())
+      lines.push_back(
+          fmt::format("{}: you said: {}", step_key(i + 1), shortened(step.text, kSummaryLettersMax)));
+    for (const auto& call : step.calls) {
+      lines.push_back(fmt::format("{} {} {} -> {}", call.step_key, call.call.name,
+                                  shortened(call.call.arguments.print(), kSummaryLettersMax),
+                                  shortened(call.observation, kSummaryLettersMax)));
+    }
+  }
+  const auto left_out = lines.size() > kSummaryLinesMax ? lines.size() - kSummaryLinesMax : 0;
+  lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(left_out));
+  const bool handles = parts_.file.result_preview > 0;
+  auto summary = fmt::format("[What you did before, shortened{}{}:\n{}]",
+                             left_out > 0 ? fmt::format("; {} earlier lines are left out", left_out) : "",
+                             handles ? "; read_result has the results whole" : "", fmt::join(lines, "\n"));
+  tell("notice", {{"message", "the context is full: the turns before the newest are summed up now"}});
+  TSUKAI_TRY_VOID(stage(Kind::kCompacted, step_key(step_number() + 1),
+                        {{"summary", std::move(summary)}, {"handles", handles}}));
   return true;
 }
 

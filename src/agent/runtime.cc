@@ -1,18 +1,23 @@
 #include "agent/runtime.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "agent/child_runner.h"
 #include "agent/progress.h"
 #include "agent/records.h"
+#include "agent/recovery.h"
 #include "agent/run.h"
+#include "agent/shared_servers.h"
 #include "agent/toolbox.h"
 #include "memory/memory.h"
 
@@ -71,26 +76,31 @@ std::string default_user() {
 
 namespace {
 
-// What has to be the same for a journal to be continued.
-Result<void> check_same(const Json& started, const infer::ChatModel& model, const Toolbox& toolbox) {
-  const auto* before = find(started, "model");
-  const auto digest = before == nullptr ? std::string() : string_at(*before, "digest");
-  if (digest != model.description().digest) {
-    return fail(Code::kInvalidArgument, "the model is not the one the run began with: its weights differ",
-                "put the old model file back, or start a new run");
-  }
-  const auto* tools = find(started, "tools");
-  if (tools == nullptr || *tools != tools_record(toolbox.tools())) {
-    return fail(Code::kInvalidArgument,
-                "the tools are not those the run began with: a server is missing or has changed",
-                "bring the old servers back (`tsukai runs show` has the definitions), or start a new run");
-  }
-  return {};
+// Runs of this process that are being worked on; and how many have parked since memory was last given back.
+std::atomic<int> runs_working = 0, runs_parked = 0;
+constexpr int kParksPerTrim = 64;
+
+struct Working {
+  Working() { ++runs_working; }
+  ~Working() { --runs_working; }
+};
+
+// A parked run is its rows alone. What the allocator keeps of it for later would otherwise stay with the
+// process for as long as people take to decide.
+void give_back_memory(RunState state) {
+  const bool last = runs_working == 1;
+  if (state != RunState::kWaiting) return;
+  if (++runs_parked < kParksPerTrim && !last) return;
+  runs_parked = 0;
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
 }
 
 // Opens what a run stands on and runs, or goes on with `resume` (its RUN_STARTED in `started`).
-Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::string task,
-                        RuntimeOptions options, OpenModel open_model, std::string resume, JsonValue started) {
+Task<RunOutcome> run_on_ground(std::unique_ptr<Ground> ground, AgentFile file, std::string task,
+                               RuntimeOptions options, OpenModel open_model, std::string resume,
+                               JsonValue started) {
   // From here on cancellation is asked for where it matters, so that servers are closed and the journal is
   // too.
   co_await asio::this_coro::throw_if_cancelled(false);
@@ -99,20 +109,36 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
     TSUKAI_CO_TRY(ground->memory, memory::Memory::open(ground->database, clock));
   }
   TSUKAI_CO_TRY(auto model, open_model(file.model, options.threads));
+  TSUKAI_CO_TRY(auto pins, ToolPins::open(ground->database, clock));
 
-  ToolboxOptions tools;
-  tools.servers = file.servers;
-  tools.globs = file.tools;
-  tools.policy = file.policy;
-  tools.path = file.path;
-  tools.connect = options.connect ? options.connect : ConnectServer(&mcp::Client::connect);
-  tools.unsupported_keywords = [&model = *model](const infer::ToolDefinition& tool) {
-    return model.unsupported_keywords(tool);
-  };
-  tools.tell = [&clock, on_event = options.on_event](std::string type, JsonValue data) {
-    if (on_event) on_event({std::move(type), clock.wall_ms(), std::move(data)});
-  };
-  TSUKAI_CO_TRY(auto toolbox, co_await Toolbox::open(std::move(tools)));
+  // Servers are shared with the agents that this one starts, as far as they are the same.
+  const ConnectServer own = options.connect ? options.connect : ConnectServer(&mcp::Client::connect);
+  SharedServers shared(own);
+  const bool alone = file.agents.empty();
+  TSUKAI_CO_TRY(auto tools,
+                toolbox_options(file, alone ? own : shared.connect(), *model, clock, options.on_event));
+  ServerQuestions questions(file.policy, *model, options.elicit, [tell = tools.tell](std::string text) {
+    tell("notice", Json{{"message", std::move(text)}});
+  });
+  tools.pins = pins.get();
+  tools.client_options = [&questions](const std::string& server) { return questions.options_for(server); };
+  ChildRunner children({.database = ground->database,
+                        .journal = *ground->journal,
+                        .writer = options.writer,
+                        .model = *model,
+                        .model_name = file.model,
+                        .threads = options.threads,
+                        .open_model = open_model,
+                        .connect = shared.connect(),
+                        .pins = pins.get(),
+                        .client_options = tools.client_options,
+                        .clock = clock});
+  auto toolbox = co_await Toolbox::open(std::move(tools));
+  if (!toolbox) {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await shared.close();
+    co_return fail(std::move(toolbox).error());
+  }
 
   RunParts parts{.file = std::move(file),
                  .task = std::move(task),
@@ -122,13 +148,14 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
                  .writer = options.writer,
                  .memory = ground->memory.get(),
                  .model = *model,
-                 .toolbox = *toolbox,
+                 .toolbox = **toolbox,
                  .clock = clock,
-                 .on_event = options.on_event};
+                 .on_event = options.on_event,
+                 .children = &children};
   Result<RunOutcome> outcome;
   if (resume.empty()) {
     outcome = co_await execute_run(parts);
-  } else if (auto same = check_same(*started, *model, *toolbox); !same) {
+  } else if (auto same = check_same(*started, *model, **toolbox); !same) {
     outcome = fail(std::move(same).error());
   } else {
     outcome = co_await continue_run(parts, resume);
@@ -141,7 +168,19 @@ Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::str
   }
   // The run is over, cancelled or not; its servers still have to be reaped.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  co_await toolbox->shutdown();
+  co_await (*toolbox)->shutdown();
+  co_await shared.close();
+  co_return outcome;
+}
+
+Task<RunOutcome> run_on(std::unique_ptr<Ground> ground, AgentFile file, std::string task,
+                        RuntimeOptions options, OpenModel open_model, std::string resume, JsonValue started) {
+  const Working working;
+  auto outcome =
+      co_await run_on_ground(std::move(ground), std::move(file), std::move(task), std::move(options),
+                             std::move(open_model), std::move(resume), std::move(started));
+  // By now all that the run stood on is gone.
+  give_back_memory(outcome ? outcome->state : RunState::kFailed);
   co_return outcome;
 }
 
@@ -185,6 +224,9 @@ Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::siz
       case Kind::kToolResult:
       case Kind::kApprovalAsked:
       case Kind::kApprovalGiven:
+      case Kind::kChildStarted:
+      case Kind::kChildDone:
+      case Kind::kCompacted:
         shared.push_back(row);
         break;
       default:
@@ -201,8 +243,8 @@ Result<void> add_spent(Budget& budget, const Row& first, const std::vector<Row>&
   Progress before;
   TSUKAI_TRY_VOID(before.apply(first));
   for (const auto& row : shared) TSUKAI_TRY_VOID(before.apply(row));
-  budget.steps += static_cast<std::int64_t>(before.steps.size());
-  budget.tool_calls += before.totals.tool_calls;
+  budget.steps += static_cast<std::int64_t>(before.steps.size()) + before.totals.children.steps;
+  budget.tool_calls += before.totals.tool_calls_spent();
   budget.tokens += before.totals.tokens_spent();
   return {};
 }

@@ -9,6 +9,7 @@
 #include "agent/events.h"
 #include "agent/journal.h"
 #include "agent/journal_writer.h"
+#include "agent/server_questions.h"
 #include "base/clock.h"
 #include "base/task.h"
 #include "infer/model.h"
@@ -30,6 +31,7 @@ struct RuntimeOptions {
   int threads = 0;
   OnEvent on_event;
   Decide decide;                 // Empty: nobody is at hand.
+  Elicit elicit;                 // Puts questions of servers before a person; empty: nobody is at hand.
   ConnectServer connect;         // Empty: mcp::Client::connect. Tests give fakes.
   const Clock* clock = nullptr;  // Null: system_clock().
   // Shared by all runs of a process that stand on this database, so that they share commits; it outlives
@@ -41,6 +43,7 @@ struct RunOutcome {
   std::string run_id;
   RunState state = RunState::kFailed;
   std::string answer;  // The final text, or why there is none.
+  std::string reason;  // Why it did not end as it should; empty when done.
   JsonValue totals;
 };
 

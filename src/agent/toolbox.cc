@@ -6,18 +6,15 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "agent/policy_grammar.h"
+#include "agent/server_questions.h"
 #include "agent/tool_names.h"
-#include "base/gate.h"
 #include "base/text.h"
 
 namespace tsukai::agent {
 namespace {
 
 constexpr std::string_view kKeyArgument = "idempotency_key";
-
-asio::awaitable<bool> was_cancelled() {
-  co_return (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none;
-}
 
 bool globs_match(const std::vector<std::string>& globs, const std::string& qualified) {
   return globs.empty() || std::any_of(globs.begin(), globs.end(),
@@ -54,7 +51,10 @@ Task<std::unique_ptr<Toolbox>> Toolbox::open(ToolboxOptions options) {
                    fmt::format("{} servers; a run takes at most {}", options.servers.size(), kServersMax));
   }
   std::unique_ptr<Toolbox> toolbox(new Toolbox(std::move(options)));
-  Gate gate(co_await asio::this_coro::executor);
+  const auto executor = co_await asio::this_coro::executor;
+  toolbox->revivals_ = std::make_unique<Gate>(executor);
+  toolbox->revived_ = std::make_unique<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
+  Gate gate(executor);
   for (std::size_t i = 0; i < toolbox->servers_.size(); ++i) gate.spawn(toolbox->start(i));
   co_await gate.drained();
   if (co_await was_cancelled()) {
@@ -78,7 +78,7 @@ Task<void> Toolbox::start(std::size_t index) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto config = options_.servers[index];
   const auto began = std::chrono::steady_clock::now();
-  auto client = co_await options_.connect(config, mcp::ClientOptions{});
+  auto client = co_await options_.connect(config, client_options(index));
   if (!client) {
     fail_server(index, client.error());
     co_return Result<void>();
@@ -92,17 +92,18 @@ Task<void> Toolbox::start(std::size_t index) {
     co_return Result<void>();
   }
   servers_[index].tools = *std::move(tools);
-  const auto& server = *servers_[index].client;
-  options_.tell(
-      "server_started",
-      Json{{"server", config.name},
-           {"implementation", server.server().name},
-           {"version", server.server().version},
-           {"protocol", server.protocol_version()},
-           {"tools", servers_[index].tools.size()},
-           {"took_ms",
-            std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count()}});
+  check_pins(index);
+  tell_started(index, began);
   co_return Result<void>();
+}
+
+mcp::ClientOptions Toolbox::client_options(std::size_t index) const {
+  auto options =
+      options_.client_options ? options_.client_options(options_.servers[index].name) : mcp::ClientOptions{};
+  options.on_changed = [self = std::weak_ptr<Toolbox*>(self_), index](mcp::Changed kind) {
+    return take_change(self, index, kind);
+  };
+  return options;
 }
 
 void Toolbox::fail_server(std::size_t index, const Error& error) {
@@ -115,11 +116,37 @@ void Toolbox::fail_server(std::size_t index, const Error& error) {
                                         {"remedy", redaction_.text(error.remedy())}}}});
 }
 
+void Toolbox::check_pins(std::size_t index) {
+  if (options_.pins == nullptr) return;
+  auto& server = servers_[index];
+  const auto& config = options_.servers[index];
+  auto changes = options_.pins->check(config, server.client->server().version, server.tools);
+  if (!changes) return notice("definitions of tools could not be compared: " + changes.error().text());
+  for (const auto& change : *changes) {
+    if (!change.accepted) server.refused.insert(change.tool);
+    Json lines = Json::array();
+    for (const auto& line : change.differences) lines.push_back(redaction_.text(line));
+    options_.tell("tool_changed", Json{{"server", config.name},
+                                       {"tool", change.tool},
+                                       {"accepted", change.accepted},
+                                       {"why", change.why},
+                                       {"differences", std::move(lines)}});
+  }
+}
+
 void Toolbox::notice(const std::string& text) {
   options_.tell("notice", Json{{"message", redaction_.text(text)}});
 }
 
 void Toolbox::add_tool(BoundTool tool) {
+  auto& definition = tool.definition;
+  definition.narrowed = narrowed_schema(*definition.input_schema, options_.policy, options_.inherited,
+                                        tool.server_name, tool.tool.name);
+  if (definition.narrowed->is_object() && options_.unsupported_keywords) {
+    auto narrow = definition;
+    narrow.input_schema = definition.narrowed;
+    if (!options_.unsupported_keywords(narrow).empty()) definition.narrowed = JsonValue();
+  }
   by_name_[tool.definition.name] = tools_.size();
   definitions_.push_back(tool.definition);
   tools_.push_back(std::move(tool));
@@ -142,6 +169,7 @@ Result<void> Toolbox::bind_tools() {
       }
       all.push_back(bound.qualified);
       if (!globs_match(options_.globs, bound.qualified)) continue;
+      if (servers_[i].refused.contains(tool.name)) continue;
       if (by_name_.contains(model_name)) {
         notice(fmt::format("{} is left out: its name for the model, {}, is taken by {}", bound.qualified,
                            model_name, tools_[by_name_[model_name]].qualified));
@@ -169,6 +197,11 @@ Result<void> Toolbox::bind_tools() {
       add_tool(std::move(bound));
     }
   }
+  std::vector<std::string> offered = all;
+  for (auto& agent : options_.agents) {
+    offered.push_back(agent.qualified);
+    if (options_.agents_offered) add_tool(std::move(agent));
+  }
   for (const auto& glob : options_.globs) {
     const auto matches = [&](const auto& tool) { return glob_matches(glob, tool); };
     if (std::any_of(all.begin(), all.end(), matches) || !missing.empty()) continue;
@@ -178,7 +211,12 @@ Result<void> Toolbox::bind_tools() {
                             options_.path.empty() ? "agent" : options_.path, glob),
                 nearest.empty() ? "" : fmt::format("did you mean {}?", nearest));
   }
-  return check_rules(options_.policy, all, missing, options_.path);
+  // What servers ask is ruled like what they are asked.
+  for (const auto& server : options_.servers) {
+    for (const auto what : {kSamplingName, kElicitationName})
+      offered.push_back(qualified_name(server.name, std::string(what)));
+  }
+  return check_rules(options_.policy, offered, missing, options_.path);
 }
 
 const BoundTool* Toolbox::find(std::string_view model_name) const {
@@ -203,7 +241,13 @@ std::optional<Refusal> Toolbox::refusal(const infer::ToolCall& call) const {
     return Refusal{Outcome::kInvalid,
                    fmt::format("the arguments of {} are not valid: {}", call.name, fmt::join(faults, "; "))};
   }
-  const auto verdict = judge(options_.policy, tool->qualified, *call.arguments);
+  // The server was started again meanwhile, and says now that the tool is another.
+  if (!tool->agent && servers_[tool->server].refused.contains(tool->tool.name)) {
+    return Refusal{Outcome::kDenied,
+                   fmt::format("{} has changed while it was used and waits to be accepted; go on without it",
+                               call.name)};
+  }
+  const auto verdict = this->verdict(*tool, *call.arguments);
   if (verdict.action == PolicyRule::Action::kDeny) {
     return Refusal{
         Outcome::kDenied,
@@ -212,28 +256,42 @@ std::optional<Refusal> Toolbox::refusal(const infer::ToolCall& call) const {
   return std::nullopt;
 }
 
+Verdict Toolbox::verdict(const BoundTool& tool, const Json& arguments) const {
+  return judge_all(options_.policy, options_.inherited, tool.server_name, tool.tool.name, arguments);
+}
+
 std::string Toolbox::approval_rule(const infer::ToolCall& call) const {
-  const auto verdict = judge(options_.policy, find(call.name)->qualified, *call.arguments);
+  const auto verdict = this->verdict(*find(call.name), *call.arguments);
   return verdict.action == PolicyRule::Action::kAsk ? verdict.rule : std::string();
 }
 
 asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::string key, std::string step_key,
-                                           std::int64_t limit_ms) {
+                                           std::int64_t limit_ms, CallTask task) {
   const auto* tool = find(call.name);
   TSUKAI_CHECK(tool != nullptr, "only calls that are not refused are made");
   const auto began = std::chrono::steady_clock::now();
   const auto limit = std::chrono::milliseconds(std::max<std::int64_t>(1, limit_ms));
-  auto& client = *servers_[tool->server].client;
+  Observation observation;
+  if (auto there = co_await with_deadline(up(tool->server), limit, tool->qualified); !there) {
+    const bool cancelled = there.error().code() == Code::kCancelled;
+    co_return observe_failure(cancelled ? Outcome::kCancelled : Outcome::kFailed, there.error().text(),
+                              redaction_);
+  }
+  const auto client = servers_[tool->server].client;
   Json arguments = *call.arguments;
   if (!tool->key_argument.empty()) arguments[tool->key_argument] = key;
-  auto result =
-      co_await with_deadline(client.call_tool(tool->tool.name, std::move(arguments)), limit, tool->qualified);
-  Observation observation;
+  const bool resumed = !task.resumed.empty();
+  auto called = resumed ? client->await_task(std::move(task.resumed), tool->tool.name)
+                        : client->call_tool_as_task(tool->tool.name, std::move(arguments), task.on_task);
+  auto result = co_await with_deadline(std::move(called), limit, tool->qualified);
   if (result) {
     observation = observe(*result, redaction_);
   } else {
     const auto& error = result.error();
-    if (error.code() == Code::kTransport) fail_server(tool->server, error);
+    if (error.code() == Code::kTransport) {
+      fail_server(tool->server, error);
+      begin_revival(tool->server);
+    }
     auto message = error.text();
     // The server may have done it all the same: saying so keeps the model from doing it twice.
     if (error.code() == Code::kTimeout || error.code() == Code::kTransport) {
@@ -241,6 +299,7 @@ asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::string key
     }
     observation = observe_failure(error.code() == Code::kCancelled ? Outcome::kCancelled : Outcome::kFailed,
                                   message, redaction_);
+    observation.task_lost = resumed && error.code() == Code::kNotFound;
   }
   observation.ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
@@ -253,6 +312,7 @@ Task<void> Toolbox::stop(std::size_t index) {
 }
 
 asio::awaitable<void> Toolbox::shutdown() {
+  if (revivals_) co_await revivals_->close();
   Gate gate(co_await asio::this_coro::executor);
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     if (servers_[i].client) gate.spawn(stop(i));

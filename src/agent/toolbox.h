@@ -1,10 +1,12 @@
 // All tools of a run: the servers merged under one set of names, checked, and called.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +15,8 @@
 #include "agent/observation.h"
 #include "agent/policy.h"
 #include "agent/runtime.h"
+#include "agent/tool_pins.h"
+#include "base/gate.h"
 #include "base/json_schema.h"
 #include "base/task.h"
 #include "infer/model.h"
@@ -26,17 +30,6 @@ using Tell = std::function<void(std::string type, JsonValue data)>;
 inline constexpr std::size_t kServersMax = 64;
 inline constexpr std::size_t kToolsMax = 512;
 
-struct ToolboxOptions {
-  std::vector<mcp::ServerConfig> servers;
-  std::vector<std::string> globs;  // Only these `server.tool`; empty: all.
-  std::vector<PolicyRule> policy;
-  std::string path;  // Of the agent file, for messages.
-  ConnectServer connect;
-  // ChatModel::unsupported_keywords; a tool with any is left out of the run, and a notice says why.
-  std::function<std::vector<std::string>(const infer::ToolDefinition&)> unsupported_keywords;
-  Tell tell;
-};
-
 struct BoundTool {
   std::size_t server = 0;  // Index into the options' servers.
   std::string server_name;
@@ -47,16 +40,40 @@ struct BoundTool {
   // The argument that takes an idempotency key, "" if none: a string property named `idempotency_key`. The
   // run fills it in, the model never sees it.
   std::string key_argument;
+  bool agent = false;  // No server's: another agent, to be given a task (child_run.h).
   // Its server says that it may destroy something: it runs alone. The careful side needs no trust.
   bool destructive() const {
     return tool.has_annotations && !tool.annotations.read_only && tool.annotations.destructive;
   }
 };
 
+struct ToolboxOptions {
+  std::vector<mcp::ServerConfig> servers;
+  std::vector<std::string> globs;  // Only these `server.tool`; empty: all.
+  std::vector<PolicyRule> policy;
+  std::vector<InheritedPolicy> inherited;
+  std::vector<BoundTool> agents;  // Beside the servers' tools; `globs` do not speak of them.
+  bool agents_offered = true;     // False: rules may name them, the model may not.
+  std::string path;               // Of the agent file, for messages.
+  ConnectServer connect;
+  // ChatModel::unsupported_keywords; a tool with any is left out of the run, and a notice says why.
+  std::function<std::vector<std::string>(const infer::ToolDefinition&)> unsupported_keywords;
+  Tell tell;
+  // What a server's client answers and hears besides calls; empty: nothing.
+  std::function<mcp::ClientOptions(const std::string& server)> client_options;
+  ToolPins* pins = nullptr;  // Null: definitions are taken as they come. Outlives the toolbox.
+};
+
 // Why a call is not made.
 struct Refusal {
   Outcome outcome = Outcome::kInvalid;
   std::string message;
+};
+
+// What a call has to do with tasks of its server.
+struct CallTask {
+  std::string resumed;  // Not made again: the result of this task is waited for.
+  mcp::OnTask on_task;  // The server made a task of the call.
 };
 
 // Lives on the io thread. REQUIRES: shutdown() before destruction, else the servers are killed rather than
@@ -79,14 +96,14 @@ class Toolbox {
   virtual std::optional<Refusal> refusal(const infer::ToolCall& call) const;
   // The rule that wants a person's word first; "" when none does. REQUIRES: !refusal(call).
   std::string approval_rule(const infer::ToolCall& call) const;
-  bool trusted(const BoundTool& tool) const { return options_.servers[tool.server].trusted; }
+  bool trusted(const BoundTool& tool) const { return !tool.agent && options_.servers[tool.server].trusted; }
 
   // Calls the tool for at most `limit_ms`; `key` goes into its key_argument, `step_key`
   // names the call in the journal. Whatever goes wrong is an
   // observation. REQUIRES: !refusal(call). Its outcome is kCancelled when the coroutine was cancelled
   // meanwhile.
   virtual asio::awaitable<Observation> call(infer::ToolCall call, std::string key, std::string step_key,
-                                            std::int64_t limit_ms);
+                                            std::int64_t limit_ms, CallTask task);
 
   // Closes every server, in parallel. Not to be cancelled.
   asio::awaitable<void> shutdown();
@@ -98,19 +115,37 @@ class Toolbox {
 
  private:
   struct Server {
-    std::unique_ptr<mcp::Client> client;
+    std::shared_ptr<mcp::Client> client;  // Shared with the calls in flight.
+    bool reviving = false;                // It is gone, and being started again.
     std::vector<mcp::Tool> tools;
     std::optional<Error> failure;
+    std::set<std::string> refused;  // Tools whose definition is not what was pinned.
   };
   Task<void> start(std::size_t index);
   Task<void> stop(std::size_t index);
+  mcp::ClientOptions client_options(std::size_t index) const;
+  // Starts a server anew that was lost, more and more slowly; calls to it wait meanwhile.
+  void begin_revival(std::size_t index);
+  Task<void> revive(std::size_t index);
+  Task<bool> start_again(std::size_t index);
+  Task<void> up(std::size_t index);
+  // The server says that its tools are others now. A run keeps the definitions it began with: the person is
+  // told, and what was changed is refused like any change (tool_pins.h).
+  static Task<void> take_change(std::weak_ptr<Toolbox*> self, std::size_t index, mcp::Changed kind);
+  void tools_changed(std::size_t index, std::vector<mcp::Tool> now);
+  void tell_started(std::size_t index, std::chrono::steady_clock::time_point began);
   Result<void> bind_tools();
+  void check_pins(std::size_t index);
+  Verdict verdict(const BoundTool& tool, const Json& arguments) const;
   void fail_server(std::size_t index, const Error& error);
   void notice(const std::string& text);
 
   ToolboxOptions options_;
   Redaction redaction_;
   std::vector<Server> servers_;
+  std::shared_ptr<Toolbox*> self_ = std::make_shared<Toolbox*>(this);  // Clients may outlive the toolbox.
+  std::unique_ptr<Gate> revivals_;                                     // From open() on.
+  std::unique_ptr<asio::steady_timer> revived_;  // Never fires; cancelled at the end of each revival.
   std::vector<BoundTool> tools_;
   std::vector<infer::ToolDefinition> definitions_;
   std::map<std::string, std::size_t, std::less<>> by_name_;

@@ -40,6 +40,18 @@ void Totals::add_tool_call(Outcome outcome, double ms) {
   tool_ms += ms;
 }
 
+void Totals::add_child(const Json& totals) {
+  const Json nothing = Json::object();
+  const auto* found = find(totals, "children");
+  const Json& inner = found == nullptr ? nothing : *found;
+  children.runs += 1 + integer_at(inner, "runs");
+  children.steps += integer_at(totals, "steps") + integer_at(inner, "steps");
+  children.tool_calls += integer_at(totals, "tool_calls") + integer_at(inner, "tool_calls");
+  children.tokens += integer_at(totals, "prefilled_tokens") + integer_at(totals, "generated_tokens") +
+                     integer_at(inner, "tokens");
+  children.usd += number_at(totals, "usd") + number_at(inner, "usd");
+}
+
 double Totals::prefix_hit_ratio() const { return agent::prefix_hit_ratio(usage); }
 
 double prefix_hit_ratio(const infer::Usage& usage) {
@@ -84,6 +96,13 @@ Json Totals::json(std::int64_t wall_ms) const {
   out["model_ms"] = rounded(model_ms);
   out["tool_ms"] = rounded(tool_ms);
   out["wall_ms"] = wall_ms;
+  if (children.runs > 0) {
+    out["children"] = {{"runs", children.runs},
+                       {"steps", children.steps},
+                       {"tool_calls", children.tool_calls},
+                       {"tokens", children.tokens}};
+    if (children.usd > 0) out["children"]["usd"] = children.usd;
+  }
   return out;
 }
 

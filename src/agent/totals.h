@@ -18,14 +18,26 @@ struct Totals {
   std::int64_t tool_errors = 0;    // Of these: tool errors and failed calls.
   std::int64_t tool_refusals = 0;  // Not dispatched: denied, invalid, unknown, over budget.
   double model_ms = 0, tool_ms = 0;
+  // What the runs of other agents used that this one started (CHILD_DONE), theirs included.
+  struct Children {
+    std::int64_t runs = 0, steps = 0, tool_calls = 0, tokens = 0;
+    double usd = 0;
+  } children;
 
   // `new_tokens`: how many of the prompt's tokens the transcript did not hold; negative when not known
   // (remote models).
   void add_model_call(const infer::Usage& usage, std::int64_t new_tokens, double ms);
   void add_tool_call(Outcome outcome, double ms);
 
-  // Tokens that count against the budget: prefilled + generated.
-  std::int64_t tokens_spent() const { return usage.prefilled_tokens + usage.generated_tokens; }
+  // `totals` of a child's run, as json() gives them.
+  void add_child(const Json& totals);
+
+  // What counts against the budget. Tokens: prefilled + generated.
+  std::int64_t tokens_spent() const {
+    return usage.prefilled_tokens + usage.generated_tokens + children.tokens;
+  }
+  std::int64_t tool_calls_spent() const { return tool_calls + children.tool_calls; }
+  double usd_spent() const { return usage.usd + children.usd; }
   double prefix_hit_ratio() const;
   Json json(std::int64_t wall_ms) const;
 };

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::int64_t kApplicationId = 0x7473756b;  // "tsuk"
 constexpr int kWalPagesMax = 2000;                   // About 8 MiB, as SQLite's own default is 1,000.
+// A connection's own small allocations, set aside: 32 KiB, not SQLite's 120, for a process may hold a
+// thousand.
+constexpr int kLookasideBytes = 512, kLookasideSlots = 64;
 
 Error database_error(sqlite3* handle, int code, std::string_view what) {
   const char* text = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
@@ -149,8 +152,21 @@ struct Database::State {
   // Set when SQLite itself rolled the whole transaction back (disk full, I/O): the outermost write() then
   // fails too.
   std::optional<Error> doomed;
+  // The few texts that every write() runs (BEGIN, COMMIT, savepoints by depth), prepared once.
+  std::vector<std::pair<std::string, Statement>> fixed;
+
+  Result<void> run_fixed(const std::string& sql) {
+    for (auto& [text, statement] : fixed) {
+      if (text == sql) return statement.run();
+    }
+    sqlite3_stmt* prepared = nullptr;
+    const int code = sqlite3_prepare_v2(handle, sql.data(), static_cast<int>(sql.size()), &prepared, nullptr);
+    if (code != SQLITE_OK) return fail(database_error(handle, code, "database"));
+    return fixed.emplace_back(sql, Statement(prepared)).second.run();
+  }
 
   ~State() {
+    fixed.clear();
     if (handle != nullptr) sqlite3_close_v2(handle);
     if (lock >= 0) ::close(lock);
   }
@@ -180,6 +196,7 @@ Result<Database> Database::open(const std::string& path, DatabaseOptions options
                                    options.vfs.empty() ? nullptr : options.vfs.c_str());
   if (code != SQLITE_OK) return fail(database_error(state->handle, code, fmt::format("open {}", path)));
   sqlite3* handle = state->handle;
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_LOOKASIDE, nullptr, kLookasideBytes, kLookasideSlots);
   sqlite3_busy_timeout(handle, options.busy_timeout_ms);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
@@ -223,13 +240,13 @@ Result<void> Database::execute(const std::string& sql) {
 Result<void> Database::write(const std::function<Result<void>()>& body) {
   if (state_->write_depth > 0) return write_within(body);
   TSUKAI_TRY(auto lock, FileLock::take(state_->lock, state_->path));
-  TSUKAI_TRY_VOID(execute("BEGIN IMMEDIATE"));
+  TSUKAI_TRY_VOID(state_->run_fixed("BEGIN IMMEDIATE"));
   state_->doomed.reset();
   state_->write_depth = 1;
   Result<void> done = body();
   state_->write_depth = 0;
   if (done && state_->doomed) done = fail(*state_->doomed);
-  if (done) done = execute("COMMIT");
+  if (done) done = state_->run_fixed("COMMIT");
   if (!done) {
     // The first error is the one worth telling; a failed rollback leaves nothing that a later BEGIN would not
     // report.
@@ -246,11 +263,11 @@ Result<void> Database::write(const std::function<Result<void>()>& body) {
 Result<void> Database::write_within(const std::function<Result<void>()>& body) {
   if (state_->doomed) return fail(*state_->doomed);
   const std::string name = fmt::format("w{}", state_->write_depth);
-  TSUKAI_TRY_VOID(execute("SAVEPOINT " + name));
+  TSUKAI_TRY_VOID(state_->run_fixed("SAVEPOINT " + name));
   ++state_->write_depth;
   Result<void> done = body();
   --state_->write_depth;
-  if (done && !state_->doomed) return execute("RELEASE " + name);
+  if (done && !state_->doomed) return state_->run_fixed("RELEASE " + name);
   if (sqlite3_get_autocommit(state_->handle) != 0) {
     if (!done && !state_->doomed) state_->doomed = done.error();
     return fail(*state_->doomed);

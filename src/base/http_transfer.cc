@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <charconv>
 #include <cstring>
@@ -85,16 +86,33 @@ void CurlLoop::wait(std::shared_ptr<Watch> watch, bool write) {
 
 int CurlLoop::on_timer(CURLM*, long timeout_ms, void* self) {
   auto& loop = *static_cast<CurlLoop*>(self);
-  if (timeout_ms < 0) {
-    loop.timer_.cancel();
+  loop.wanted_at_ = steady_clock::time_point::max();
+  if (timeout_ms < 0) return 0;
+  if (timeout_ms > 0) {
+    loop.wanted_at_ = steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+    if (loop.wanted_at_ < loop.set_to_) loop.set_timer(loop.wanted_at_);
     return 0;
   }
-  loop.timer_.expires_after(std::chrono::milliseconds(timeout_ms));
-  loop.timer_.async_wait([weak = loop.weak_from_this()](boost::system::error_code error) {
-    if (error) return;
+  // Now, but not inside libcurl's own call.
+  asio::post(loop.executor_, [weak = loop.weak_from_this()] {
     if (auto again = weak.lock()) again->act(CURL_SOCKET_TIMEOUT, 0);
   });
   return 0;
+}
+
+void CurlLoop::set_timer(steady_clock::time_point at) {
+  set_to_ = at;
+  timer_.expires_at(at);
+  timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    auto loop = weak.lock();
+    if (error || !loop) return;  // Set anew, or given up.
+    loop->set_to_ = steady_clock::time_point::max();
+    if (steady_clock::now() >= loop->wanted_at_) {
+      loop->wanted_at_ = steady_clock::time_point::max();
+      loop->act(CURL_SOCKET_TIMEOUT, 0);
+    }
+    if (loop->wanted_at_ < loop->set_to_) loop->set_timer(loop->wanted_at_);
+  });
 }
 
 void CurlLoop::act(curl_socket_t fd, int events) {

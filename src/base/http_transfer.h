@@ -35,10 +35,15 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
   static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* watch);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
   void wait(std::shared_ptr<Watch> watch, bool write);
+  void set_timer(std::chrono::steady_clock::time_point at);
   void act(curl_socket_t fd, int events);
 
   asio::any_io_executor executor_;
+  // libcurl sets and clears its timer with each transfer. Ours stays where it is if that is early enough:
+  // then it fires for nothing at most once, and no system call is made for each transfer.
   asio::steady_timer timer_;
+  std::chrono::steady_clock::time_point wanted_at_ = std::chrono::steady_clock::time_point::max();
+  std::chrono::steady_clock::time_point set_to_ = std::chrono::steady_clock::time_point::max();
   std::map<curl_socket_t, std::shared_ptr<Watch>> watches_;
   CURLM* multi_ = nullptr;
 };

@@ -6,18 +6,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/write.hpp>
 #include <cerrno>
 #include <cstring>
-#include <deque>
 
 namespace tsukai {
 namespace {
 
-constexpr std::size_t kChunkBytes = 64u << 10;
+constexpr std::size_t kChunkBytes = 64u << 10;     // Read at once at most,
+constexpr std::size_t kRoomBytesMin = 16u << 10;   // and into at least so much room.
+constexpr std::size_t kKeptBytesMax = 256u << 10;  // Larger buffers are given back when they are empty.
 
 bool pollable(int fd) {
   struct stat info{};
@@ -42,35 +43,81 @@ struct LineReader::State {
     fd = -1;
   }
 
+  // Makes room behind what is held. The memory is not written to: a server that says little
+  // costs a page, not a chunk.
+  void make_room() {
+    if (start == end) {
+      if (capacity > kKeptBytesMax) {
+        data.reset();
+        capacity = 0;
+      }
+      start = seen = end = 0;
+    }
+    if (capacity - end >= kRoomBytesMin) return;
+    const std::size_t held = end - start;
+    if (capacity < held * 2 + kRoomBytesMin) {
+      const std::size_t larger = std::max(capacity * 2, held + kChunkBytes);
+      std::unique_ptr<char[]> fresh(new char[larger]);
+      if (held > 0) std::memcpy(fresh.get(), data.get() + start, held);
+      data = std::move(fresh);
+      capacity = larger;
+    } else {
+      std::memmove(data.get(), data.get() + start, held);
+    }
+    seen -= start;
+    start = 0;
+    end = held;
+  }
+
+  std::string_view unread() const { return {data.get() + start, end - start}; }
+
+  // The next whole line within the limit, without its end.
+  std::optional<std::string_view> whole_line() {
+    const auto* found =
+        seen == end ? nullptr : static_cast<const char*>(std::memchr(data.get() + seen, '\n', end - seen));
+    if (found == nullptr) {
+      seen = end;
+      return std::nullopt;
+    }
+    const auto at = static_cast<std::size_t>(found - data.get());
+    seen = at;
+    if (at - start > line_bytes_max) return std::nullopt;
+    std::string_view line(data.get() + start, at - start);
+    start = seen = at + 1;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return line;
+  }
+
   asio::posix::stream_descriptor stream;
   std::size_t line_bytes_max;
   bool polled;
   int fd;
-  std::string buffer;
-  std::size_t start = 0;  // Where the next line begins
-  std::size_t seen = 0;   // and up to where no \n was found.
+  std::unique_ptr<char[]> data;
+  std::size_t capacity = 0;
+  std::size_t start = 0;  // Where the next line begins,
+  std::size_t seen = 0;   // up to where no \n was found,
+  std::size_t end = 0;    // and where what was read ends.
   bool ended = false;
 };
 
 namespace {
 
-// Appends what is there to `buffer`; false at end of file.
+// Reads what is there; false at end of file.
 template <typename State>
 Task<bool> read_more(std::shared_ptr<State> state) {
   if (state->fd < 0) co_return fail(Code::kCancelled, "the stream was closed");
-  const std::size_t size = state->buffer.size();
-  state->buffer.resize(size + kChunkBytes);
+  state->make_room();
+  char* place = state->data.get() + state->end;
+  const std::size_t room = std::min(state->capacity - state->end, kChunkBytes);
   if (!state->polled) {
-    const auto got = ::read(state->fd, state->buffer.data() + size, kChunkBytes);
-    state->buffer.resize(size + static_cast<std::size_t>(got > 0 ? got : 0));
+    const auto got = ::read(state->fd, place, room);
     if (got < 0) co_return fail(Code::kTransport, fmt::format("reading failed: {}", std::strerror(errno)));
+    state->end += static_cast<std::size_t>(got);
     co_return got > 0;
   }
   boost::system::error_code error;
-  const std::size_t got =
-      co_await state->stream.async_read_some(asio::buffer(state->buffer.data() + size, kChunkBytes),
-                                             asio::redirect_error(asio::use_awaitable, error));
-  state->buffer.resize(size + got);
+  state->end += co_await state->stream.async_read_some(asio::buffer(place, room),
+                                                       asio::redirect_error(asio::use_awaitable, error));
   if (error == asio::error::eof) co_return false;
   if (error == asio::error::operation_aborted || state->fd < 0) {
     co_return fail(Code::kCancelled, "the stream was closed");
@@ -93,33 +140,20 @@ LineReader& LineReader::operator=(LineReader&&) noexcept = default;
 void LineReader::close() { state_->close(); }
 bool LineReader::ended() const { return state_->ended; }
 
+std::optional<std::string_view> LineReader::buffered() { return state_->whole_line(); }
+
 Task<std::optional<std::string>> LineReader::next() {
   auto state = state_;
   while (true) {
-    const auto end = state->buffer.find('\n', state->seen);
-    if (end != std::string::npos) {
-      if (end - state->start > state->line_bytes_max) {
-        co_return fail(Code::kExhausted,
-                       fmt::format("a line is longer than {} bytes", state->line_bytes_max));
-      }
-      std::string line = state->buffer.substr(state->start, end - state->start);
-      state->start = state->seen = end + 1;
-      if (!line.empty() && line.back() == '\r') line.pop_back();
-      co_return std::optional<std::string>(std::move(line));
+    if (const auto line = state->whole_line()) co_return std::optional<std::string>(*line);
+    if (state->unread().size() > state->line_bytes_max) {
+      co_return fail(Code::kExhausted, fmt::format("a line is longer than {} bytes", state->line_bytes_max));
     }
     if (state->ended) {
-      if (state->start == state->buffer.size()) co_return std::optional<std::string>();
-      std::string line = state->buffer.substr(state->start);
-      state->start = state->seen = state->buffer.size();
+      if (state->start == state->end) co_return std::optional<std::string>();
+      std::string line(state->unread());
+      state->start = state->seen = state->end;
       co_return std::optional<std::string>(std::move(line));
-    }
-    if (state->start > 0) {
-      state->buffer.erase(0, state->start);
-      state->start = 0;
-    }
-    state->seen = state->buffer.size();
-    if (state->buffer.size() > state->line_bytes_max) {
-      co_return fail(Code::kExhausted, fmt::format("a line is longer than {} bytes", state->line_bytes_max));
     }
     TSUKAI_CO_TRY(const bool more, co_await read_more(state));
     state->ended = !more;
@@ -128,26 +162,26 @@ Task<std::optional<std::string>> LineReader::next() {
 
 Task<std::optional<std::string>> LineReader::next_chunk() {
   auto state = state_;
-  if (state->buffer.size() == state->start) {
-    state->buffer.clear();
-    state->start = state->seen = 0;
+  if (state->start == state->end) {
     TSUKAI_CO_TRY(const bool more, co_await read_more(state));
     if (!more) {
       state->ended = true;
       co_return std::optional<std::string>();
     }
   }
-  std::string chunk = state->buffer.substr(state->start);
-  state->buffer.clear();
-  state->start = state->seen = 0;
+  std::string chunk(state->unread());
+  state->start = state->seen = state->end;
   co_return std::optional<std::string>(std::move(chunk));
 }
 
 struct LineWriter::State : std::enable_shared_from_this<LineWriter::State> {
-  State(asio::any_io_executor given, int descriptor)
-      : executor(given), stream(given), idle(given), polled(pollable(descriptor)), fd(descriptor) {
+  State(asio::any_io_executor executor, int descriptor)
+      : stream(executor), idle(executor), polled(pollable(descriptor)), fd(descriptor) {
     boost::system::error_code ignored;
-    if (polled) stream.assign(fd, ignored);
+    if (polled) {
+      stream.assign(fd, ignored);
+      stream.native_non_blocking(true, ignored);
+    }
     idle.expires_at(asio::steady_timer::time_point::max());
   }
   ~State() { close(); }
@@ -159,50 +193,59 @@ struct LineWriter::State : std::enable_shared_from_this<LineWriter::State> {
       ::close(fd);
     fd = -1;
     queue.clear();
-    queued_bytes = 0;
+    written = 0;
+    idle.cancel();
   }
 
-  static asio::awaitable<void> write_all(std::shared_ptr<State> self) {
-    // Everything queued goes out in one write: with many small messages that saves most of the system calls.
-    while (!self->queue.empty() && self->fd >= 0) {
-      std::string lines = std::move(self->queue.front());
-      self->queue.pop_front();
-      while (!self->queue.empty() && lines.size() < kChunkBytes) {
-        lines += self->queue.front();
-        self->queue.pop_front();
+  std::size_t waiting_bytes() const { return queue.size() - written; }
+  bool may_wait() const {
+    return waiting_bytes() < kChunkBytes && std::chrono::steady_clock::now() - held_since < kHoldMax;
+  }
+
+  // Writes as much as the descriptor takes; the rest when it takes more. Everything queued goes out together:
+  // with many small messages that saves most of the system calls.
+  void write_out() {
+    while (written < queue.size()) {
+      const auto wrote = ::write(fd, queue.data() + written, queue.size() - written);
+      if (wrote > 0) {
+        written += static_cast<std::size_t>(wrote);
+        continue;
       }
-      boost::system::error_code error;
-      if (self->polled) {
-        co_await asio::async_write(self->stream, asio::buffer(lines),
-                                   asio::redirect_error(asio::use_awaitable, error));
-      } else {
-        for (std::size_t done = 0; done < lines.size();) {
-          const auto wrote = ::write(self->fd, lines.data() + done, lines.size() - done);
-          if (wrote <= 0) {
-            error.assign(errno, boost::system::system_category());
-            break;
-          }
-          done += static_cast<std::size_t>(wrote);
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote < 0 && errno == EAGAIN && polled) {
+        if (written > queue.size() / 2) {
+          queue.erase(0, written);
+          written = 0;
         }
+        blocked = true;
+        stream.async_wait(asio::posix::stream_descriptor::wait_write,
+                          [self = shared_from_this()](boost::system::error_code error) {
+                            self->blocked = false;
+                            if (!error && self->fd >= 0) self->write_out();
+                          });
+        return;
       }
-      self->queued_bytes -= std::min(self->queued_bytes, lines.size());
-      if (error) {
-        if (self->why.empty()) self->why = error.message();
-        self->close();
-      }
+      why = std::strerror(errno);
+      close();
+      return;
     }
-    self->writing = false;
-    self->idle.cancel();
+    written = 0;
+    if (queue.capacity() > kKeptBytesMax)
+      queue = std::string();
+    else
+      queue.clear();
+    idle.cancel();
   }
 
-  asio::any_io_executor executor;
   asio::posix::stream_descriptor stream;
   asio::steady_timer idle;  // Never fires; cancelled when the queue is empty.
   bool polled;
   int fd;
-  std::deque<std::string> queue;
-  std::size_t queued_bytes = 0;
-  bool writing = false;
+  std::string queue;        // Lines, each with its \n,
+  std::size_t written = 0;  // of which so many bytes have left.
+  bool blocked = false;     // Until the descriptor takes more.
+  bool held = false;
+  std::chrono::steady_clock::time_point held_since;
   std::string why;  // Why writing ended.
 };
 
@@ -224,28 +267,36 @@ LineWriter& LineWriter::operator=(LineWriter&&) noexcept = default;
 void LineWriter::close() { state_->close(); }
 
 Result<void> LineWriter::push(std::string line) {
-  if (state_->fd < 0) {
-    return fail(Code::kTransport, state_->why.empty() ? "the stream is closed"
-                                                      : fmt::format("writing failed: {}", state_->why));
+  auto& state = *state_;
+  if (state.fd < 0) {
+    return fail(Code::kTransport,
+                state.why.empty() ? "the stream is closed" : fmt::format("writing failed: {}", state.why));
   }
-  if (state_->queued_bytes + line.size() > kQueueBytesMax) {
+  if (state.waiting_bytes() + line.size() > kQueueBytesMax) {
     return fail(Code::kExhausted,
-                fmt::format("the other end does not read: {} bytes are waiting", state_->queued_bytes));
+                fmt::format("the other end does not read: {} bytes are waiting", state.waiting_bytes()));
   }
-  line += '\n';
-  state_->queued_bytes += line.size();
-  state_->queue.push_back(std::move(line));
-  if (!state_->writing) {
-    state_->writing = true;
-    // Owned by the shared state, which lives until the write has ended; close() ends it.
-    asio::co_spawn(state_->executor, State::write_all(state_), [](std::exception_ptr) {});
-  }
+  if (state.queue.empty())
+    state.queue = std::move(line);
+  else
+    state.queue += line;
+  state.queue += '\n';
+  if (state.blocked || (state.held && state.may_wait())) return {};
+  state.write_out();
+  if (state.held) state.held_since = std::chrono::steady_clock::now();
   return {};
+}
+
+void LineWriter::hold(bool on) {
+  auto& state = *state_;
+  state.held = on;
+  if (on) state.held_since = std::chrono::steady_clock::now();
+  if (!on && !state.blocked && state.fd >= 0 && state.waiting_bytes() > 0) state.write_out();
 }
 
 asio::awaitable<void> LineWriter::flushed() {
   auto state = state_;
-  while (state->writing) {
+  while (state->waiting_bytes() > 0) {
     boost::system::error_code error;
     co_await state->idle.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)

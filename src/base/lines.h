@@ -1,10 +1,12 @@
 // Lines over pipes: a reader with a limit and a writer with a bounded queue, both on file descriptors.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/task.h"
 
@@ -23,6 +25,9 @@ class LineReader {
   // The next line; nullopt at end of file (a last line without \n is still given). kExhausted when a line is
   // longer than the limit: the stream is lost then. kTransport when reading fails, kCancelled when cancelled.
   Task<std::optional<std::string>> next();
+  // The next line if it was read together with the one before, else nullopt and next() is to be asked. The
+  // view holds until this reader is used again or destroyed.
+  std::optional<std::string_view> buffered();
   // What was read at once, at most 64 KiB, without looking for line ends; nullopt at end of file.
   Task<std::optional<std::string>> next_chunk();
   // True once end of file was read.
@@ -35,11 +40,12 @@ class LineReader {
   std::shared_ptr<State> state_;
 };
 
-// Writes lines to a descriptor it owns, in the order given. push() never blocks; one coroutine of its own
-// writes, so cancelling whoever pushed can't cut a line in half.
+// Writes lines to a descriptor it owns, in the order given. push() never blocks: what the descriptor does not
+// take at once is written when it can, so cancelling whoever pushed can't cut a line in half.
 class LineWriter {
  public:
   static constexpr std::size_t kQueueBytesMax = 64u << 20;
+  static constexpr std::chrono::microseconds kHoldMax{500};
 
   LineWriter(asio::any_io_executor executor, int fd);
   ~LineWriter();
@@ -49,6 +55,9 @@ class LineWriter {
   // Queues `line` (no \n inside; one is added). kExhausted when kQueueBytesMax is reached because nobody
   // reads, kTransport when the other end is gone or close() was called.
   Result<void> push(std::string line);
+  // Between hold(true) and hold(false) lines are queued, to leave in one write; a push() later than kHoldMax
+  // does not wait any more.
+  void hold(bool on);
   // Resumes when everything pushed so far is written or writing has failed.
   asio::awaitable<void> flushed();
   // Closes the descriptor now; what is still queued is lost.

@@ -52,14 +52,14 @@ std::uint64_t entropy() {
 
 std::string random_id(std::size_t letters) {
   static constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
-  std::string id;
-  id.reserve(letters);
-  std::uint64_t bits = 0;
-  for (std::size_t i = 0; i < letters; ++i) {
-    if (i % 12 == 0) bits = entropy();
-    id.push_back(kAlphabet[bits & 31]);
-    bits >>= 5;
+  std::string id(letters, '\0');
+  if (letters <= 256) {  // One call of the kernel; it never gives fewer of so few.
+    TSUKAI_CHECK(getrandom(id.data(), letters, 0) == static_cast<ssize_t>(letters),
+                 "the kernel gave no entropy");
+  } else {
+    for (auto& letter : id) letter = static_cast<char>(entropy());
   }
+  for (auto& letter : id) letter = kAlphabet[static_cast<unsigned char>(letter) & 31];
   return id;
 }
 

@@ -27,6 +27,9 @@ namespace asio = boost::asio;
 template <typename T>
 using Task = asio::awaitable<Result<T>>;
 
+// Whether the coroutine that asks was cancelled.
+asio::awaitable<bool> was_cancelled();
+
 // Waits. kCancelled when the coroutine was cancelled meanwhile.
 Task<void> sleep_for(std::chrono::milliseconds duration);
 

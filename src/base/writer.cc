@@ -71,7 +71,10 @@ struct Writer::State {
 
   void commit(std::vector<Job>& batch) {
     std::vector<std::optional<Error>> errors(batch.size());
+    // Alone in its transaction, a piece of work needs no savepoint: what undoes it undoes the transaction.
+    const bool alone = batch.size() == 1;
     auto committed = database.write([&]() -> Result<void> {
+      if (alone) return batch[0].work(database);
       for (std::size_t i = 0; i < batch.size(); ++i) {
         auto done = database.write([&] { return batch[i].work(database); });
         if (!done) errors[i] = std::move(done).error();

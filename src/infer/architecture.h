@@ -44,7 +44,7 @@ class Architecture {
   // Of `hidden_rows` the normed output of the last layer is wanted: hidden() then holds [.., embedding].
   void forward(const Batch& batch, std::span<const std::int32_t> logit_rows,
                std::span<const std::int32_t> hidden_rows);
-  const Buffer& logits() const { return *logits_; }
+  Buffer& logits() { return *logits_; }
   const Buffer& hidden() const { return *hidden_; }
 
  private:

@@ -1,8 +1,11 @@
-// Backend: device memory and the dozen operations a forward pass is made of. Implemented by cpu/; a CUDA
-// backend is next.
+// Backend: device memory, the dozen operations a forward pass is made of, and the choice of tokens.
+// Implemented by cpu/; a CUDA backend is next.
 //
-// Nothing above it holds a host pointer to weights, activations, KV or logits: memory is reached by upload()
-// and download() alone. Operations are queued in order; download() and finish() wait for those before them.
+// Nothing above it holds a host pointer to weights, activations, KV, logits or masks: memory is reached by
+// upload() and download() alone. Every operation, copies included, is queued and takes place in the order of
+// the calls; none waits. What was queued has been done when a fence made after it is reached. Spans and
+// structures of the host that go in are copied before a call returns, but for Batch (see begin()); what comes
+// out must stay in place, unread, until the fence. One thread uses a backend.
 //
 // All activations are fp32, row-major, one row per token of the batch. Every operation is batch-invariant: a
 // row's result is the same bits whatever rows stand beside it and however many threads work.
@@ -10,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -111,6 +115,46 @@ struct MixtureShape {
   bool normalises = true;
 };
 
+constexpr int kAlternativesMax = 20;  // most probable tokens told beside a chosen one
+
+// What was said before and what the caller wishes, for one token of one row.
+struct TokenAdjustment {
+  std::int32_t token = 0;
+  std::int32_t count = 0;  // how often it was said; 0: no penalty
+  float bias = 0;          // added to its logit
+};
+
+// How one token is chosen. A draw depends on (seed, position, logits, mask, adjustments) alone.
+struct SampleRow {
+  std::int32_t logits_row = 0;
+  std::int32_t mask_row = -1;  // -1: any token may come
+  std::int32_t first_adjustment = 0, adjustments = 0;
+  std::int32_t alternatives = -1;  // how many of the most probable tokens are told; -1: no log probabilities
+  std::int32_t top_k = 0;          // 0: all
+  float temperature = 0;           // 0: the largest
+  float top_p = 1, min_p = 0;
+  float repetition_penalty = 1, presence_penalty = 0, frequency_penalty = 0;
+  std::uint64_t seed = 0;
+  std::uint64_t position = 0;  // index of the token in its sequence
+};
+
+struct TokenLogprob {
+  std::int32_t token = -1;
+  float logprob = 0;
+};
+
+// 64-bit words of the mask of one row.
+constexpr std::size_t mask_words(std::size_t vocabulary) { return (vocabulary + 63) / 64; }
+
+// A point in the order of operations.
+class Fence {
+ public:
+  virtual ~Fence() = default;
+  virtual bool reached() const = 0;
+  // Blocks until reached: for loading, saving and tests. A step is waited for by `on_reached` instead.
+  virtual void wait() = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -122,7 +166,10 @@ class Backend {
   virtual Result<std::unique_ptr<Matrix>> matrix(const TensorView& tensor) = 0;
   virtual void upload(Buffer& to, std::size_t offset, std::span<const std::byte> from) = 0;
   virtual void download(const Buffer& from, std::size_t offset, std::span<std::byte> to) = 0;
-  virtual void finish() = 0;
+  // Behind all that was queued before. `on_reached`, unless empty, is called once, when reached() has become
+  // true: from any thread, perhaps before this returns, never after the backend is gone; it must be quick and
+  // must not use the backend.
+  virtual std::unique_ptr<Fence> fence(std::function<void()> on_reached) = 0;
 
   // The KV cache: pages of K and V of all layers. Its layout is the backend's own.
   virtual Result<void> allocate_kv(const KvShape& shape) = 0;
@@ -131,7 +178,8 @@ class Backend {
   virtual void download_page(std::int32_t page, std::span<std::byte> to) = 0;
   virtual void upload_page(std::int32_t page, std::span<const std::byte> from) = 0;
 
-  // Makes `batch` the one that the operations below are about; it must stay unchanged until the next begin().
+  // Makes `batch` the one that the operations below are about; it must stay unchanged until what was queued
+  // about it has been done.
   virtual void begin(const Batch& batch) = 0;
 
   // out[r] = table[tokens[r]]
@@ -161,6 +209,20 @@ class Backend {
                            const Buffer& router, int rows, Buffer& x) = 0;
   // out[i] = x[rows[i]]                                        x [.., width], out [rows.size(), width]
   virtual void gather_rows(const Buffer& x, std::span<const std::int32_t> rows, int width, Buffer& out) = 0;
+  // chosen[i] = the token that rows[i] asks for.
+  //   logits       [.., vocabulary] fp32; the rows named, each once, are left undefined
+  //   masks        [.., mask_words(vocabulary)] of 64 bits: bit t % 64 of word t / 64 is set when token t may
+  //                come; at least one bit of a row that is named, and none from `vocabulary` on
+  //   adjustments  of all rows, each row's together, by token, no token twice in a row
+  //   chosen       [rows] int32
+  //   logprobs     [rows, 1 + kAlternativesMax] TokenLogprob, written for rows with alternatives >= 0: the
+  //                chosen token, then the most probable ones (the lower id among equals), token -1 where
+  //                fewer may come. The distribution is the softmax of the logits over the tokens that may
+  //                come, before adjustments and temperature.
+  // Order: mask, bias, penalties, (temperature 0: the largest, the lowest id among equals), temperature,
+  // top_k, top_p, min_p. A logit that is not a number never wins against one that is.
+  virtual void sample(Buffer& logits, int vocabulary, const Buffer& masks, std::span<const SampleRow> rows,
+                      std::span<const TokenAdjustment> adjustments, Buffer& chosen, Buffer& logprobs) = 0;
 };
 
 }  // namespace tsukai::infer

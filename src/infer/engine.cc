@@ -38,16 +38,18 @@ std::size_t free_memory_bytes() {
          static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-class CpuEngine : public Engine {
+class LocalEngine : public Engine {
  public:
   static Result<std::unique_ptr<Engine>> make(std::shared_ptr<const ModelFile> file,
-                                              const EngineOptions& options) {
-    std::unique_ptr<CpuEngine> engine(new CpuEngine());
+                                              const EngineOptions& options,
+                                              std::unique_ptr<Backend> backend) {
+    std::unique_ptr<LocalEngine> engine(new LocalEngine());
+    engine->backend_ = std::move(backend);
     TSUKAI_TRY_VOID(engine->start(std::move(file), options));
     return std::unique_ptr<Engine>(std::move(engine));
   }
 
-  ~CpuEngine() override {
+  ~LocalEngine() override {
     {
       const std::lock_guard lock(mutex_);
       closing_ = true;
@@ -102,7 +104,6 @@ class CpuEngine : public Engine {
     if (rows < 1 || rows > 4096)
       return fail(Code::kInvalidArgument, std::to_string(rows) + " rows in a step");
     const std::string digest = file->digest();
-    TSUKAI_TRY(backend_, make_cpu_backend(options.kernels, options.threads));
     TSUKAI_TRY(model_, Architecture::load(std::move(file), *backend_, context_,
                                           std::max<int>(rows, Scheduler::kLiveMax)));
     if (options.kv != "f16" && options.kv != "q8" && options.kv != "f32") {
@@ -129,9 +130,10 @@ class CpuEngine : public Engine {
           static_cast<Backend*>(backend)->copy_page(from, to);
         },
         backend_.get());
-    scheduler_ = std::make_unique<Scheduler>(
-        *model_, *backend_, *cache_,
-        Scheduler::Limits{context_, rows, std::min(rows, kChunkRows), options.draft_tokens_max});
+    TSUKAI_TRY(scheduler_, Scheduler::make(*model_, *backend_, *cache_,
+                                           Scheduler::Limits{context_, rows, std::min(rows, kChunkRows),
+                                                             options.draft_tokens_max},
+                                           [this] { wake(); }));
     identity_ = digest + " " + backend_->kernels() + " " + options.kv;
     thread_ = std::thread([this] { work(); });
     return {};
@@ -205,23 +207,39 @@ class CpuEngine : public Engine {
     });
   }
 
+  // Behind the lock, so that a thread that is about to sleep has not yet looked.
+  void wake() {
+    {
+      const std::lock_guard lock(mutex_);
+    }
+    wake_.notify_all();
+  }
+
+  // The thread sleeps until something arrives or the backend is done with a round; it never waits for the
+  // backend alone.
   void work() {
     std::vector<std::shared_ptr<EngineRequest>> arrived;
     std::vector<std::function<void(bool)>> jobs;
     while (true) {
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock,
-                   [this] { return closing_ || !queue_.empty() || !jobs_.empty() || !scheduler_->idle(); });
+        wake_.wait(lock, [this] {
+          if (closing_ || !queue_.empty()) return true;
+          return scheduler_->in_flight() ? scheduler_->reached() : !jobs_.empty() || !scheduler_->idle();
+        });
         if (closing_) break;
         arrived.swap(queue_);
-        jobs.swap(jobs_);
+        if (!scheduler_->in_flight()) jobs.swap(jobs_);
       }
       for (auto& request : arrived) scheduler_->add(std::move(request));
       arrived.clear();
       for (auto& job : jobs) job(false);
       jobs.clear();
-      scheduler_->step();
+      if (scheduler_->in_flight()) {
+        scheduler_->collect();
+      } else {
+        scheduler_->begin_step();
+      }
     }
     for (auto& request : queue_) scheduler_->add(std::move(request));
     for (auto& job : jobs_) job(true);
@@ -230,12 +248,12 @@ class CpuEngine : public Engine {
 
   std::size_t context_ = 0;
   std::string identity_;  // of the K and V this engine computes
-  std::unique_ptr<Backend> backend_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::unique_ptr<Backend> backend_;  // behind what its fences call
   std::unique_ptr<Architecture> model_;
   std::unique_ptr<KvCache> cache_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
   std::vector<std::shared_ptr<EngineRequest>> queue_;
   std::vector<std::function<void(bool closing)>> jobs_;
   bool closing_ = false;
@@ -245,7 +263,13 @@ class CpuEngine : public Engine {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<const ModelFile> file, EngineOptions options) {
-  return CpuEngine::make(std::move(file), options);
+  TSUKAI_TRY(auto backend, make_cpu_backend(options.kernels, options.threads));
+  return LocalEngine::make(std::move(file), options, std::move(backend));
+}
+
+Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<const ModelFile> file, EngineOptions options,
+                                             std::unique_ptr<Backend> backend) {
+  return LocalEngine::make(std::move(file), options, std::move(backend));
 }
 
 }  // namespace tsukai::infer

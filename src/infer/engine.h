@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/task.h"
@@ -33,17 +35,24 @@ struct Generation {
   std::vector<TokenId> prompt;  // Whole; not empty.
   std::size_t tokens_max = 0;   // Generated at most; forced ones count.
   Sampling sampling;
+  std::vector<std::pair<TokenId, float>> logit_bias;  // Added to these logits; no token twice.
+  // Log probabilities are told of each token and of so many of the most probable ones in its place, at most
+  // kAlternativesMax; nothing: of none.
+  std::optional<int> logprobs;
   std::unique_ptr<TokenConstraint> constraint;  // May be null.
   std::vector<TokenId> ends;                    // Any of these, once appended, ends the generation.
   int priority = 0;  // Among those that wait for a place, larger first; equal ones in order of arrival.
   // Every token as it is appended, on the engine thread; must be quick. May be empty.
   std::function<void(TokenId token, bool forced)> on_token;
+  // Asked after each on_token, on the engine thread: true ends the generation. May be empty.
+  std::function<bool()> stops;
 };
 
 struct EngineOutput {
-  std::vector<TokenId> tokens;  // The ending token included.
-  bool length = false;          // tokens_max was reached first.
-  Usage usage;                  // All but rewound_tokens.
+  std::vector<TokenId> tokens;                  // The ending token included.
+  std::vector<TokenProbability> probabilities;  // Of each token, when asked for; else empty.
+  bool length = false;                          // tokens_max was reached first.
+  Usage usage;                                  // All but rewound_tokens.
 };
 
 struct EngineOptions {
@@ -57,6 +66,7 @@ struct EngineOptions {
   int step_rows = 0;  // Rows computed together at most; 0: 256. Changes speed and memory, never results.
 };
 
+class Backend;
 class ModelFile;
 
 // Thread-safe. Prefixes are shared: a prompt that begins like any sequence still in the KV cache, running or
@@ -68,6 +78,9 @@ class Engine {
   // kUnsupported names the architecture or the tensor type; kCorrupt a tensor that is missing or of the wrong
   // shape.
   static Result<std::unique_ptr<Engine>> open(std::shared_ptr<const ModelFile> file, EngineOptions options);
+  // On this backend: `threads` and `kernels` of the options are not read.
+  static Result<std::unique_ptr<Engine>> open(std::shared_ptr<const ModelFile> file, EngineOptions options,
+                                              std::unique_ptr<Backend> backend);
   virtual ~Engine() = default;  // Cancels what runs, joins the thread.
 
   // Resumes on the caller's executor. Cancellation takes effect between two tokens (kCancelled). kExhausted:

@@ -1,5 +1,6 @@
 #include "infer/kv_session.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -14,8 +15,9 @@ namespace {
 
 constexpr char kMagic[8] = {'T', 'S', 'U', 'K', 'A', 'I', 'K', 'V'};
 constexpr std::uint32_t kVersion = 1;
-constexpr std::uint64_t kTokensMax = 1 << 24;
+constexpr std::uint64_t kSavedTokensMax = 1 << 24;
 constexpr std::size_t kHashLetters = 64;
+constexpr std::size_t kGroupPages = 16;
 
 template <typename T>
 void put(std::string& out, T value) {
@@ -27,9 +29,9 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 }
 
 // Reads forward through the mapped file; nothing is trusted before its checksum was compared.
-class Reader {
+class SavedReader {
  public:
-  Reader(std::span<const std::byte> bytes, const std::string& path) : bytes_(bytes), path_(path) {}
+  SavedReader(std::span<const std::byte> bytes, const std::string& path) : bytes_(bytes), path_(path) {}
   Result<std::span<const std::byte>> take(std::size_t length) {
     if (length > bytes_.size() - at_) return corrupt("ends too early");
     at_ += length;
@@ -81,12 +83,22 @@ Result<std::size_t> save_session(Backend& backend, KvCache& cache, std::span<con
   const std::string draft = path + ".part";  // renamed when whole: a file of this name is never half-written
   std::ofstream file(draft, std::ios::binary | std::ios::trunc);
   file.write(header.data(), static_cast<std::streamsize>(header.size()));
-  std::vector<std::byte> page(backend.page_bytes());
-  for (const std::int32_t index : sequence->pages()) {
-    backend.download_page(index, page);
-    const std::string digest = sha256_hex(text_of(page));
-    file.write(reinterpret_cast<const char*>(page.data()), static_cast<std::streamsize>(page.size()));
-    file.write(digest.data(), static_cast<std::streamsize>(digest.size()));
+  // Copied from the backend in groups, each waited for once.
+  std::vector<std::byte> group(kGroupPages * backend.page_bytes());
+  const std::vector<std::int32_t>& pages = sequence->pages();
+  for (std::size_t first = 0; first < pages.size(); first += kGroupPages) {
+    const std::size_t count = std::min(kGroupPages, pages.size() - first);
+    const auto page = [&](std::size_t i) {
+      return std::span(group).subspan(i * backend.page_bytes(), backend.page_bytes());
+    };
+    for (std::size_t i = 0; i < count; ++i) backend.download_page(pages[first + i], page(i));
+    backend.fence({})->wait();
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string_view bytes = text_of(page(i));
+      const std::string digest = sha256_hex(bytes);
+      file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+      file.write(digest.data(), static_cast<std::streamsize>(digest.size()));
+    }
   }
   file.close();
   if (!file || std::rename(draft.c_str(), path.c_str()) != 0) {
@@ -100,7 +112,7 @@ Result<std::size_t> save_session(Backend& backend, KvCache& cache, std::span<con
 Result<std::size_t> load_session(Backend& backend, KvCache& cache, std::size_t vocabulary,
                                  const std::string& identity, const std::string& path) {
   TSUKAI_TRY(const auto mapping, MappedFile::open(path));
-  Reader reader(mapping->bytes(), path);
+  SavedReader reader(mapping->bytes(), path);
   TSUKAI_TRY(const auto magic, reader.take(sizeof(kMagic)));
   if (text_of(magic) != std::string_view(kMagic, sizeof(kMagic)))
     return reader.corrupt("is no KV file of tsukai");
@@ -115,7 +127,8 @@ Result<std::size_t> load_session(Backend& backend, KvCache& cache, std::size_t v
     return fail(Code::kUnsupported, path + ": was saved with another model, other kernels or another KV type",
                 "delete the file; what it holds will be computed again");
   }
-  if (count == 0 || count > kTokensMax) return reader.corrupt("claims " + std::to_string(count) + " tokens");
+  if (count == 0 || count > kSavedTokensMax)
+    return reader.corrupt("claims " + std::to_string(count) + " tokens");
   TSUKAI_TRY(const auto token_bytes, reader.take(count * sizeof(TokenId)));
   TSUKAI_TRY_VOID(reader.check(reader.so_far(), "the header"));
   std::vector<TokenId> tokens(count);

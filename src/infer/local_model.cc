@@ -2,16 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "infer/chat/call_reader.h"
 #include "infer/chat/prompt_tokens.h"
 #include "infer/chat/template.h"
 #include "infer/chat/tool_format.h"
 #include "infer/chat/turn.h"
 #include "infer/engine.h"
 #include "infer/format/model_file.h"
+#include "infer/stop_strings.h"
 
 namespace tsukai::infer {
 namespace {
@@ -28,23 +31,66 @@ class TextStream : public std::enable_shared_from_this<TextStream> {
   TextStream(OnText on_text, asio::any_io_executor executor)
       : on_text_(std::move(on_text)), executor_(std::move(executor)) {}
 
-  // On the engine thread.
-  void push(std::string_view bytes) {
-    pending_ += bytes;
-    const std::size_t whole = pending_.size() - incomplete_utf8_tail(pending_);
-    if (whole == 0) return;
+  // On the engine thread. The last `undecided` bytes, which may begin a call, are kept back, and `stops` hold
+  // back what may belong to one of them.
+  void push(std::string_view bytes, std::size_t undecided, StopStrings& stops) {
+    stops.add(bytes);
+    pending_ += stops.take_certain();
+    const std::size_t kept = std::max(undecided, incomplete_utf8_tail(pending_));
+    if (kept >= pending_.size()) return;
+    const std::size_t whole = pending_.size() - kept;
+    told_bytes_ += whole;
     asio::post(executor_, [self = shared_from_this(), text = repaired_utf8(pending_.substr(0, whole))] {
       if (self->on_text_) self->on_text_(text);
     });
     pending_.erase(0, whole);
   }
-  // On the caller's executor; what arrives later is dropped.
-  void close() { on_text_ = nullptr; }
+  // On the caller's executor, when the generation has ended. The first `text_bytes` bytes of it were text: of
+  // what was kept back, those are told. What arrives later is dropped.
+  void close(StopStrings& stops, std::size_t text_bytes) {
+    pending_ += stops.take_rest();
+    pending_.resize(std::min(pending_.size(), text_bytes - std::min(text_bytes, told_bytes_)));
+    if (on_text_ && !pending_.empty()) on_text_(repaired_utf8(pending_));
+    on_text_ = nullptr;
+  }
 
  private:
   OnText on_text_;
   asio::any_io_executor executor_;
   std::string pending_;
+  std::size_t told_bytes_ = 0;
+};
+
+// Hands the arguments of a turn's call from the engine thread to the caller's executor, until close().
+class CallStream : public std::enable_shared_from_this<CallStream> {
+ public:
+  CallStream(OnCall on_call, CallReader reader, asio::any_io_executor executor)
+      : on_call_(std::move(on_call)), reader_(std::move(reader)), executor_(std::move(executor)) {}
+
+  // On the engine thread. `call_begin`: where the first call's marker stands in all that was generated; npos:
+  // not yet.
+  void push(std::string_view bytes, std::size_t call_begin) {
+    text_ += bytes;
+    if (call_begin == std::string::npos) return;
+    read_ = std::max(read_, std::min(call_begin, text_.size()));
+    auto piece = reader_.feed(std::string_view(text_).substr(read_));
+    read_ = text_.size();
+    if (piece.empty()) return;
+    asio::post(executor_, [self = shared_from_this(), name = reader_.name(), piece = std::move(piece),
+                           first = std::exchange(first_, false)] {
+      if (self->on_call_) (void)self->on_call_({0, name, piece, first});
+    });
+  }
+  // On the caller's executor; what arrives later is dropped.
+  void close() { on_call_ = nullptr; }
+
+ private:
+  OnCall on_call_;
+  CallReader reader_;
+  asio::any_io_executor executor_;
+  std::string text_;
+  std::size_t read_ = 0;  // Of text_.
+  bool first_ = true;
 };
 
 class FileModel : public LocalModel {
@@ -92,6 +138,8 @@ class FileModel : public LocalModel {
 
   Task<ChatReply> generate(ChatRequest request, Prompt prompt, OnText on_text) override {
     TSUKAI_CO_TRY(TurnRules rules, rules_of(request, prompt));
+    TSUKAI_CO_TRY(auto watched, StopStrings::make(request.stop));
+    auto stops = std::make_shared<StopStrings>(std::move(watched));
     auto trace = std::make_shared<TurnTrace>();
     auto stream = std::make_shared<TextStream>(std::move(on_text), co_await asio::this_coro::executor);
     Generation generation;
@@ -101,15 +149,24 @@ class FileModel : public LocalModel {
     generation.constraint =
         make_turn_constraint(tokenizer_, format_, turns_, masks_, std::move(rules), trace);
     generation.ends = turns_->ends();
-    generation.on_token = [stream, trace, tokenizer = tokenizer_](TokenId token, bool) {
+    std::shared_ptr<CallStream> calls;
+    if (request.on_call) {
+      calls = std::make_shared<CallStream>(std::move(request.on_call), CallReader(*format_, request.tools),
+                                           co_await asio::this_coro::executor);
+    }
+    generation.on_token = [stream, calls, trace, stops, tokenizer = tokenizer_](TokenId token, bool) {
       // Calls are told as events of their own; a terminal need not see their JSON twice.
-      if (trace->call_begin_bytes == std::string::npos) stream->push(tokenizer->bytes(token));
+      if (trace->call_begin_bytes == std::string::npos)
+        stream->push(tokenizer->bytes(token), trace->undecided_bytes, *stops);
+      if (calls) calls->push(tokenizer->bytes(token, true), trace->call_begin_bytes);
     };
+    generation.stops = [stops] { return stops->found(); };
     const std::size_t prompt_tokens = generation.prompt.size();
     auto output = co_await engine_->generate(std::move(generation));
-    stream->close();
+    stream->close(*stops, trace->call_begin_bytes);
+    if (calls) calls->close();
     if (!output) co_return fail(std::move(output).error());
-    co_return reply_of(*std::move(output), request, *trace, prompt_tokens);
+    co_return reply_of(*std::move(output), request, *trace, prompt_tokens, stops->cut_bytes());
   }
 
   std::vector<std::string> unsupported_keywords(const ToolDefinition& tool) const override {
@@ -123,8 +180,12 @@ class FileModel : public LocalModel {
 
   Task<Generated> complete(std::vector<TokenId> prompt, GenerateOptions options, OnText on_text) override {
     auto stream = std::make_shared<TextStream>(std::move(on_text), co_await asio::this_coro::executor);
+    TSUKAI_CO_TRY(auto watched, StopStrings::make(options.stop));
+    auto stops = std::make_shared<StopStrings>(std::move(watched));
     Generation generation;
     generation.prompt = std::move(prompt);
+    generation.logit_bias = std::move(options.logit_bias);
+    generation.logprobs = options.logprobs;
     generation.tokens_max = options.tokens_max;
     generation.sampling = options.sampling;
     generation.ends = turns_->ends();
@@ -132,15 +193,19 @@ class FileModel : public LocalModel {
       TSUKAI_CO_TRY(auto grammar, Grammar::from_schema(**options.schema));
       generation.constraint = make_grammar_constraint(tokenizer_, masks_, std::move(grammar), turns_->ends());
     }
-    generation.on_token = [stream, tokenizer = tokenizer_](TokenId token, bool) {
-      stream->push(tokenizer->bytes(token));
+    generation.on_token = [stream, stops, tokenizer = tokenizer_](TokenId token, bool) {
+      stream->push(tokenizer->bytes(token), 0, *stops);
     };
+    generation.stops = [stops] { return stops->found(); };
     auto output = co_await engine_->generate(std::move(generation));
-    stream->close();
+    stream->close(*stops, std::string::npos);
     if (!output) co_return fail(std::move(output).error());
     Generated generated;
     generated.tokens = std::move(output->tokens);
     generated.text = tokenizer_->decode(generated.tokens);
+    generated.text.resize(generated.text.size() - stops->cut_bytes());
+    generated.probabilities = std::move(output->probabilities);
+    generated.length = output->length;
     generated.usage = output->usage;
     co_return generated;
   }
@@ -163,13 +228,10 @@ class FileModel : public LocalModel {
     rules.thinking_tokens_max = request.thinking_tokens_max;
     rules.opened_thinking = format_->opens_thinking(prompt.text);
     if (request.tool_choice != ToolChoice::kNone && !request.tools.empty()) {
-      std::vector<ToolDefinition> allowed;
-      for (const auto& tool : request.tools) {
-        const auto& names = request.allowed_tools;
-        if (names.empty() || std::find(names.begin(), names.end(), tool.name) != names.end())
-          allowed.push_back(tool);
-      }
-      if (!allowed.empty()) {
+      const auto allowed = callable_tools(request);
+      if (allowed.empty()) {
+        rules.choice = ToolChoice::kNone;
+      } else {
         TSUKAI_TRY(rules.call, format_->call(allowed));
       }
     }
@@ -180,7 +242,7 @@ class FileModel : public LocalModel {
   }
 
   Result<ChatReply> reply_of(EngineOutput output, const ChatRequest& request, const TurnTrace& trace,
-                             std::size_t prompt_tokens) const {
+                             std::size_t prompt_tokens, std::size_t cut_bytes) const {
     ChatReply reply;
     reply.usage = output.usage;
     reply.text = tokenizer_->decode(output.tokens, true);
@@ -194,8 +256,14 @@ class FileModel : public LocalModel {
     // A call that was cut short is no call: what stood before it is all that is told.
     if (output.length && trace.call_begin_bytes != std::string::npos)
       told.resize(std::min(told.size(), trace.call_begin_bytes));
-    auto parsed = format_->parse(
-        told, request.tool_choice == ToolChoice::kNone ? std::vector<ToolDefinition>{} : request.tools);
+    // What a stop string ended is kept as it was said, for the transcript, and told without it.
+    told.resize(told.size() - std::min(told.size(), cut_bytes));
+    std::vector<ToolDefinition> known;
+    if (request.tool_choice != ToolChoice::kNone) {
+      known = request.tools;
+      known.insert(known.end(), request.told_tools.begin(), request.told_tools.end());
+    }
+    auto parsed = format_->parse(told, known);
     if (!parsed) return fail(std::move(parsed).error().in("the model's turn"));
     reply.message.text = repaired_utf8(parsed->text);
     reply.message.reasoning = repaired_utf8(parsed->reasoning);

@@ -34,11 +34,23 @@ struct GenerateOptions {
   std::size_t tokens_max = 128;
   Sampling sampling;
   std::optional<JsonValue> schema;
-  std::vector<std::string> stop;
+  std::vector<std::string> stop;  // The text ends before the first of these; the tokens end with it.
+  std::vector<std::pair<TokenId, float>> logit_bias;  // Added to these logits; no token twice.
+  std::optional<int> logprobs;  // Of each token, and of so many of the most probable beside it.
 };
+
+// How probable the model holds a token to be among those that the constraint allows, before penalties, biases
+// and temperature: natural logarithms. A forced token is certain: 0, and nothing stands beside it.
+struct TokenProbability {
+  double logprob = 0;
+  std::vector<std::pair<TokenId, double>> alternatives;  // Most probable first; may hold the token itself.
+};
+
 struct Generated {
   std::string text;
   std::vector<TokenId> tokens;
+  std::vector<TokenProbability> probabilities;  // Of each token, when asked for; else empty.
+  bool length = false;                          // tokens_max was reached first.
   Usage usage;
 };
 

@@ -1,5 +1,8 @@
 #include "infer/model.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 namespace tsukai::infer {
 
 std::string_view name(Role role) {
@@ -26,6 +29,21 @@ std::string_view name(FinishReason reason) {
       return "length";
   }
   return "stop";
+}
+
+std::vector<ToolDefinition> callable_tools(const ChatRequest& request) {
+  std::vector<ToolDefinition> out;
+  const auto add = [&](ToolDefinition tool) {
+    if (tool.narrowed->is_boolean()) return;
+    if (!tool.narrowed.is_null()) tool.input_schema = tool.narrowed;
+    out.push_back(std::move(tool));
+  };
+  const auto& names = request.allowed_tools;
+  for (const auto& tool : request.tools) {
+    if (names.empty() || std::find(names.begin(), names.end(), tool.name) != names.end()) add(tool);
+  }
+  for (const auto& tool : request.told_tools) add(tool);
+  return out;
 }
 
 }  // namespace tsukai::infer

@@ -23,6 +23,9 @@ struct ToolDefinition {
   std::string name;  // [a-zA-Z0-9_-]{1,64}
   std::string description;
   JsonValue input_schema;  // A JSON Schema of type object.
+  // What a grammar holds the arguments to, where a policy allows less than input_schema; `false`: it may not
+  // be called at all; null: input_schema.
+  JsonValue narrowed{};
 };
 
 struct ToolCall {
@@ -60,10 +63,23 @@ struct Sampling {
   std::uint64_t seed = 0;
 };
 
+// A piece of a call while the model writes it: for calls that are begun before they are whole.
+struct CallPiece {
+  std::size_t call = 0;        // Its place in the turn, from 0.
+  std::string_view name;       // Of the tool, whole.
+  std::string_view arguments;  // The next bytes of their JSON; cut anywhere.
+  bool first = false;          // The call begins (again: what came of it before does not count).
+};
+// On the caller's executor. True: something was begun that can't be taken back, so the turn may not be
+// written a second time.
+using OnCall = std::function<bool(const CallPiece&)>;
+
 struct ChatRequest {
   std::string name;  // Of the turn within its run ("step-3"): for records; no model looks at it.
   std::vector<Message> messages;
-  std::vector<ToolDefinition> tools;       // Fixed for a run: part of the prompt's prefix.
+  std::vector<ToolDefinition> tools;  // Fixed for a run: part of the prompt's prefix.
+  // May be called as well, though the prompt's list does not hold them: a message told the model of them.
+  std::vector<ToolDefinition> told_tools;
   std::vector<std::string> allowed_tools;  // Empty: all. Else the grammar lets only these be called.
   ToolChoice tool_choice = ToolChoice::kAuto;
   std::size_t calls_max = 8;               // Calls in one turn.
@@ -74,7 +90,12 @@ struct ChatRequest {
   bool thinking = true;  // Where the model knows how.
   // After so many tokens thinking is closed and the answer begins; 0: no bound but tokens_max.
   std::size_t thinking_tokens_max = 0;
+  // Hears of calls as they are written, where the model can tell; not all do, and not of all calls.
+  OnCall on_call;
 };
+
+// The tools that a grammar lets a turn call, their schemas narrowed where a policy says so.
+std::vector<ToolDefinition> callable_tools(const ChatRequest& request);
 
 // Everything the model has seen and said so far in one conversation. Grows at the end only, unless a template
 // rewrites history. Remote models leave `tokens` empty.

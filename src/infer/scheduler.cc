@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "infer/prompt_lookup.h"
 
@@ -22,6 +23,34 @@ std::size_t common_prefix(std::span<const TokenId> a, std::span<const TokenId> b
 
 std::size_t pages_of(std::size_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
 
+Result<void> check_sampling(const Generation& generation, int vocabulary) {
+  const Sampling& s = generation.sampling;
+  for (const auto& [name, value] : {std::pair{"temperature", s.temperature},
+                                    {"top_p", s.top_p},
+                                    {"min_p", s.min_p},
+                                    {"repetition_penalty", s.repetition_penalty},
+                                    {"presence_penalty", s.presence_penalty},
+                                    {"frequency_penalty", s.frequency_penalty}}) {
+    if (!std::isfinite(value)) return fail(Code::kInvalidArgument, std::string(name) + " is no number");
+  }
+  if (!(s.repetition_penalty > 0))
+    return fail(Code::kInvalidArgument, "a repetition penalty must be above 0; 1 is none");
+  std::set<TokenId> biased;
+  for (const auto& [token, bias] : generation.logit_bias) {
+    if (token < 0 || token >= vocabulary || !std::isfinite(bias) || !biased.insert(token).second) {
+      return fail(Code::kInvalidArgument, "the logit bias of token " + std::to_string(token) +
+                                              " is given twice, is no number, or the vocabulary of " +
+                                              std::to_string(vocabulary) + " has no such token");
+    }
+  }
+  if (generation.logprobs && (*generation.logprobs < 0 || *generation.logprobs > kAlternativesMax)) {
+    return fail(Code::kInvalidArgument,
+                "log probabilities of " + std::to_string(*generation.logprobs) + " tokens beside each",
+                "ask for 0 to " + std::to_string(kAlternativesMax));
+  }
+  return {};
+}
+
 }  // namespace
 
 // A generation that has a place in the batch. `tokens` = prompt + generated; the first `computed` have K and
@@ -36,7 +65,7 @@ struct Scheduler::Live {
   std::vector<float> values;
   std::vector<double> pooled;
   PromptLookup lookup{0};
-  Sampler sampler{Sampling{}};
+  Adjustments adjustments;
   Steady::time_point begun, first_logits;
   bool prefilled = false;  // the logits of the prompt's end have been seen
   bool complete = false;   // nothing more is generated; finish() is due
@@ -46,20 +75,39 @@ struct Scheduler::Live {
   int output_row = -1;         // of its first wanted output among those of the step
   std::vector<TokenId> draft;  // guessed tokens behind the last known one
   bool out_of_memory = false;
+  bool fetching = false;
+  std::vector<float> fetched;  // outputs on their way from the backend
+  // While tokens are chosen from the batch's logits:
+  bool choosing = false;
+  int choice = -1;           // the round's index of the token asked for; -1: none is
+  std::size_t known = 0;     // tokens.size() before
+  std::size_t accepted = 0;  // guesses that came true
 
   bool decodes() const { return tokens.size() - computed == 1 && prefilled; }
 };
 
-Scheduler::Scheduler(Architecture& model, Backend& backend, KvCache& cache, Limits limits)
+Scheduler::Scheduler(Architecture& model, Backend& backend, KvCache& cache, Limits limits,
+                     std::function<void()> on_reached)
     : model_(model),
       backend_(backend),
       cache_(cache),
       limits_(limits),
-      mask_(static_cast<std::size_t>(model.shape().vocabulary)) {}
+      mask_(static_cast<std::size_t>(model.shape().vocabulary)),
+      on_reached_(std::move(on_reached)) {}
+
+Result<std::unique_ptr<Scheduler>> Scheduler::make(Architecture& model, Backend& backend, KvCache& cache,
+                                                   Limits limits, std::function<void()> on_reached) {
+  std::unique_ptr<Scheduler> scheduler(new Scheduler(model, backend, cache, limits, std::move(on_reached)));
+  TSUKAI_TRY(scheduler->stage_,
+             SampleStage::make(backend, static_cast<std::size_t>(model.shape().vocabulary), int{kLiveMax}));
+  return scheduler;
+}
 
 Scheduler::~Scheduler() { cancel_all(); }
 
 void Scheduler::cancel_all() {
+  if (fence_) fence_->wait();  // the backend writes to memory of ours
+  fence_.reset();
   for (const auto& live : live_) end(*live, Error(Code::kCancelled, "the generation was cancelled"));
   live_.clear();
   for (const auto& request : waiting_) {
@@ -95,6 +143,7 @@ Result<void> Scheduler::check(const EngineRequest& request) const {
                                               std::to_string(model_.shape().vocabulary));
     }
   }
+  if (auto sampling = check_sampling(generation, model_.shape().vocabulary); !sampling) return sampling;
   if (pages_needed(request) > cache_.pages()) {
     return fail(Code::kExhausted,
                 "the sequence needs " + std::to_string(pages_needed(request)) + " KV pages of " +
@@ -177,7 +226,7 @@ void Scheduler::admit(std::shared_ptr<EngineRequest> request) {
   live->begun = Steady::now();
   live->tokens = request->generation.prompt;
   live->pages_needed = pages_needed(*request);
-  live->sampler = Sampler(request->generation.sampling);
+  live->adjustments = Adjustments(request->generation.sampling, request->generation.logit_bias);
   live->lookup = PromptLookup(limits_.draft_tokens_max);
   live->sequence = cache_.begin(live->tokens, request->work == EngineWork::kGenerate);
   // The logits of the last prompt token are needed: when all is cached, its row is computed once more, stored
@@ -196,14 +245,55 @@ void Scheduler::admit(std::shared_ptr<EngineRequest> request) {
 
 // ---- One step ----
 
-void Scheduler::step() {
+void Scheduler::begin_step() {
+  TSUKAI_CHECK(!in_flight(), "a step was begun before the last one ended");
   drop_cancelled();
   admit_waiting();
   std::erase_if(live_, [](const auto& live) { return live->ended; });
   if (live_.empty()) return;
   build_batch();
   if (!batch_.tokens.empty()) model_.forward(batch_, logit_rows_, hidden_rows_);
-  after_forward();
+  for (const auto& live : live_) {
+    live->computed += static_cast<std::size_t>(live->rows) - live->draft.size();
+    if (live->out_of_memory || live->output_row < 0) continue;
+    if (live->request->work == EngineWork::kGenerate) {
+      live->choosing = true;
+      live->known = live->tokens.size();
+      live->accepted = 0;
+    } else {
+      fetch_outputs(*live);
+    }
+  }
+  begin_round();
+}
+
+// One token for each sequence that has logits at hand. The masks are made while the backend computes them.
+void Scheduler::begin_round() {
+  stage_->clear();
+  for (const auto& live : live_) {
+    live->choice = -1;
+    if (live->choosing && !live->ended) ask_for_token(*live);
+  }
+  if (!stage_->empty()) stage_->run(model_.logits());
+  fence_ = backend_.fence(on_reached_);
+}
+
+void Scheduler::collect() {
+  if (!reached()) return;
+  fence_.reset();
+  bool choosing = false;
+  for (const auto& live : live_) {
+    if (live->ended) continue;
+    if (live->out_of_memory) {
+      end(*live, Error(Code::kExhausted, "the KV memory is full", "run fewer generations at once"));
+    } else if (live->choosing) {
+      take_token(*live);
+      choosing = choosing || (live->choosing && !live->ended);
+    } else if (live->fetching) {
+      take_outputs(*live);
+    }
+  }
+  if (choosing) return begin_round();
   std::erase_if(live_, [](const auto& live) { return live->ended; });
 }
 
@@ -212,19 +302,23 @@ void Scheduler::build_batch() {
   logit_rows_.clear();
   hidden_rows_.clear();
   bool any_decodes = false;
+  auto others = static_cast<int>(live_.size());  // that may want a row too
   for (const auto& live : live_) {
     live->rows = 0;
     live->output_row = -1;
     live->draft.clear();
-    if (live->decodes()) {
-      any_decodes = true;
-      add_rows(*live, 1);
-    }
+    --others;
+    if (!live->prefilled) continue;
+    // One token, or a run that was forced: it does not queue behind another's prompt.
+    any_decodes = true;
+    const int missing = static_cast<int>(live->tokens.size() - live->computed);
+    const int room = limits_.rows_max - static_cast<int>(batch_.tokens.size()) - others;
+    add_rows(*live, std::max(1, std::min({missing, room, limits_.chunk_rows})));
   }
   for (const auto& live : live_) {
     const int room = limits_.rows_max - static_cast<int>(batch_.tokens.size());
     const int missing = static_cast<int>(live->tokens.size() - live->computed);
-    if (live->rows > 0 || room <= 0) continue;
+    if (live->prefilled || room <= 0) continue;
     const int rows = std::min({missing, room, any_decodes ? limits_.chunk_rows : limits_.rows_max});
     add_rows(*live, rows);
     if (any_decodes) break;  // one chunk a step, so that those that decode wait for no more than that
@@ -284,39 +378,28 @@ void Scheduler::add_draft(Live& live) {
   }
 }
 
-void Scheduler::after_forward() {
-  const auto vocabulary = static_cast<std::size_t>(model_.shape().vocabulary);
-  logits_.resize(logit_rows_.size() * vocabulary);
-  backend_.download(model_.logits(), 0, std::as_writable_bytes(std::span(logits_)));
-  hidden_.resize(hidden_rows_.size() * static_cast<std::size_t>(model_.shape().embedding));
-  backend_.download(model_.hidden(), 0, std::as_writable_bytes(std::span(hidden_)));
-  for (const auto& live : live_) {
-    live->computed += static_cast<std::size_t>(live->rows) - live->draft.size();
-    if (live->out_of_memory) {
-      end(*live, Error(Code::kExhausted, "the KV memory is full", "run fewer generations at once"));
-    } else if (live->output_row >= 0) {
-      if (live->request->work == EngineWork::kGenerate) {
-        sample_and_verify(*live);
-      } else {
-        take_outputs(*live);
-      }
-    }
-  }
-}
-
 // Logits and embeddings: rows are taken in order, so that chunks make no difference.
-void Scheduler::take_outputs(Live& live) {
+void Scheduler::fetch_outputs(Live& live) {
   const bool logits = live.request->work == EngineWork::kLogits;
   const auto width = static_cast<std::size_t>(logits ? model_.shape().vocabulary : model_.shape().embedding);
   const bool last = live.request->work == EngineWork::kEmbedLast;
-  const std::size_t rows = last ? 1 : static_cast<std::size_t>(live.rows);
-  const auto from = std::span(logits ? logits_ : hidden_)
-                        .subspan(static_cast<std::size_t>(live.output_row) * width, rows * width);
+  live.fetching = true;
+  live.fetched.resize((last ? 1 : static_cast<std::size_t>(live.rows)) * width);
+  backend_.download(logits ? model_.logits() : model_.hidden(),
+                    static_cast<std::size_t>(live.output_row) * width * sizeof(float),
+                    std::as_writable_bytes(std::span(live.fetched)));
+}
+
+void Scheduler::take_outputs(Live& live) {
+  live.fetching = false;
+  const bool logits = live.request->work == EngineWork::kLogits;
   if (logits) {
-    live.values.insert(live.values.end(), from.begin(), from.end());
+    live.values.insert(live.values.end(), live.fetched.begin(), live.fetched.end());
   } else {
+    const auto width = static_cast<std::size_t>(model_.shape().embedding);
     live.pooled.resize(width);
-    for (std::size_t i = 0; i < from.size(); ++i) live.pooled[i % width] += static_cast<double>(from[i]);
+    for (std::size_t i = 0; i < live.fetched.size(); ++i)
+      live.pooled[i % width] += static_cast<double>(live.fetched[i]);
   }
   if (live.computed < live.tokens.size()) return;
   if (!logits) {
@@ -328,56 +411,62 @@ void Scheduler::take_outputs(Live& live) {
   finish(live);
 }
 
-// Samples from the last known token's logits on, as long as what comes out is what was guessed: then the next
-// token's logits are at hand too. Exactly the tokens that one step each would give, since logits depend on no
-// batch and a draw depends on its position alone.
-void Scheduler::sample_and_verify(Live& live) {
-  const std::size_t base = live.tokens.size();
-  const auto first = static_cast<std::size_t>(live.output_row);
-  std::size_t accepted = 0;
-  while (true) {
-    sample(live, first + accepted);
-    if (live.ended) return;
-    const std::size_t added = live.tokens.size() - base;
-    while (accepted < std::min(added, live.draft.size()) &&
-           live.draft[accepted] == live.tokens[base + accepted]) {
-      ++accepted;
-    }
-    if (live.complete || accepted < added) break;
+void Scheduler::ask_for_token(Live& live) {
+  const Generation& generation = live.request->generation;
+  if (live.output.tokens.size() >= generation.tokens_max) return;  // take_token() ends it
+  const bool masked = generation.constraint && generation.constraint->mask(mask_);
+  if (masked && std::ranges::all_of(mask_.words(), [](std::uint64_t word) { return word == 0; })) {
+    return end(live, Error(Code::kInternal, "the grammar allows no token at all"));
   }
-  if (!live.draft.empty()) {
-    live.lookup.learn(static_cast<int>(live.draft.size()), static_cast<int>(accepted));
-    live.output.usage.drafted_tokens += static_cast<std::int64_t>(live.draft.size());
-    live.output.usage.rejected_tokens += static_cast<std::int64_t>(live.draft.size() - accepted);
-    // The last token of a generation is left uncomputed, guessed or not: what a turn prefills depends on no
-    // guess.
-    live.computed = std::min(live.computed + accepted, live.tokens.size() - 1);
-    live.sequence->truncate(live.computed);
-  }
-  if (live.complete) finish(live);
+  live.choice =
+      stage_->add(live.output_row + static_cast<int>(live.accepted), generation.sampling, live.adjustments,
+                  masked ? &mask_ : nullptr, live.tokens.size(), generation.logprobs.value_or(-1));
 }
 
-void Scheduler::sample(Live& live, std::size_t logit_row) {
+// Tokens are chosen from the last known token's logits on, as long as what comes out is what was guessed:
+// then the next token's logits are at hand too. Exactly the tokens that one step each would give, since
+// logits depend on no batch and a draw depends on its position alone.
+void Scheduler::take_token(Live& live) {
   if (!live.prefilled) {
     live.prefilled = true;
     live.first_logits = Steady::now();
     live.output.usage.prefill_ms = milliseconds(live.first_logits - live.begun);
   }
-  const Generation& generation = live.request->generation;
-  if (live.output.tokens.size() >= generation.tokens_max) {
+  if (live.choice < 0) {
     live.output.length = true;
     live.complete = true;
-    return;
+  } else {
+    if (live.request->generation.logprobs) {
+      const auto told = stage_->logprobs(live.choice);
+      TokenProbability& one = live.output.probabilities.emplace_back();
+      one.logprob = static_cast<double>(told[0].logprob);
+      for (const TokenLogprob& other : told.subspan(1)) {
+        if (other.token >= 0) one.alternatives.emplace_back(other.token, static_cast<double>(other.logprob));
+      }
+    }
+    if (append(live, stage_->token(live.choice), false)) append_forced(live);
+    if (live.ended) return;
   }
-  const auto vocabulary = static_cast<std::size_t>(model_.shape().vocabulary);
-  const bool masked = generation.constraint && generation.constraint->mask(mask_);
-  if (masked && std::ranges::all_of(mask_.words(), [](std::uint64_t word) { return word == 0; })) {
-    return end(live, Error(Code::kInternal, "the grammar allows no token at all"));
+  const std::size_t added = live.tokens.size() - live.known;
+  while (live.accepted < std::min(added, live.draft.size()) &&
+         live.draft[live.accepted] == live.tokens[live.known + live.accepted]) {
+    ++live.accepted;
   }
-  const TokenId token =
-      live.sampler.sample(std::span(logits_).subspan(logit_row * vocabulary, vocabulary),
-                          masked ? &mask_ : nullptr, live.output.tokens, live.tokens.size());
-  if (append(live, token, false)) append_forced(live);
+  if (live.complete || live.accepted < added) end_verification(live);
+}
+
+void Scheduler::end_verification(Live& live) {
+  live.choosing = false;
+  if (!live.draft.empty()) {
+    live.lookup.learn(static_cast<int>(live.draft.size()), static_cast<int>(live.accepted));
+    live.output.usage.drafted_tokens += static_cast<std::int64_t>(live.draft.size());
+    live.output.usage.rejected_tokens += static_cast<std::int64_t>(live.draft.size() - live.accepted);
+    // The last token of a generation is left uncomputed, guessed or not: what a turn prefills depends on no
+    // guess.
+    live.computed = std::min(live.computed + live.accepted, live.tokens.size() - 1);
+    live.sequence->truncate(live.computed);
+  }
+  if (live.complete) finish(live);
 }
 
 bool Scheduler::append(Live& live, TokenId token, bool forced) {
@@ -385,11 +474,16 @@ bool Scheduler::append(Live& live, TokenId token, bool forced) {
   live.tokens.push_back(token);
   live.output.tokens.push_back(token);
   ++live.output.usage.generated_tokens;
-  if (forced) ++live.output.usage.forced_tokens;
+  live.adjustments.said(token);
+  if (forced) {
+    ++live.output.usage.forced_tokens;
+    if (generation.logprobs) live.output.probabilities.emplace_back();
+  }
   if (generation.constraint) generation.constraint->accept(token);
   if (generation.on_token) generation.on_token(token, forced);
   const bool ends = std::ranges::find(generation.ends, token) != generation.ends.end() ||
-                    (generation.constraint && generation.constraint->finished());
+                    (generation.constraint && generation.constraint->finished()) ||
+                    (generation.stops && generation.stops());
   if (ends || live.output.tokens.size() >= generation.tokens_max) {
     live.output.length = !ends;
     live.complete = true;

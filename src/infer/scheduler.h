@@ -12,7 +12,7 @@
 #include "infer/architecture.h"
 #include "infer/engine.h"
 #include "infer/kv_cache.h"
-#include "infer/sampler.h"
+#include "infer/sample_stage.h"
 
 namespace tsukai::infer {
 
@@ -48,19 +48,32 @@ class Scheduler {
   static constexpr std::size_t kLiveMax = 64;       // generations computed together
   static constexpr std::size_t kWaitingMax = 4096;  // generations that wait for a place or for memory
 
-  Scheduler(Architecture& model, Backend& backend, KvCache& cache, Limits limits);
+  // `on_reached`: called, from any thread, when collect() has something to do; see Backend::fence().
+  // kExhausted: no memory for masks.
+  static Result<std::unique_ptr<Scheduler>> make(Architecture& model, Backend& backend, KvCache& cache,
+                                                 Limits limits, std::function<void()> on_reached);
   ~Scheduler();
 
   void add(std::shared_ptr<EngineRequest> request);
   bool idle() const { return live_.empty() && waiting_.empty(); }
-  // Computes one batch: a token for each sequence that decodes, a chunk for those that prefill.
-  void step();
+
+  // A step is one batch: a token for each sequence that decodes, a chunk for those that prefill. begin_step()
+  // gives it to the backend and returns; nothing waits for the backend. REQUIRES: none is in flight.
+  void begin_step();
+  // A step is with the backend: the KV cache must be left alone.
+  bool in_flight() const { return fence_ != nullptr; }
+  bool reached() const { return fence_ != nullptr && fence_->reached(); }
+  // Takes what the backend has computed, if it has: ends the step, or asks for the next tokens of guesses
+  // that came true.
+  void collect();
   // Ends everything with kCancelled.
   void cancel_all();
 
  private:
   struct Live;
 
+  Scheduler(Architecture& model, Backend& backend, KvCache& cache, Limits limits,
+            std::function<void()> on_reached);
   Result<void> check(const EngineRequest& request) const;
   std::size_t pages_needed(const EngineRequest& request) const;
   void drop_cancelled();
@@ -73,10 +86,12 @@ class Scheduler {
   void add_rows(Live& live, int rows);
   void add_draft(Live& live);
   bool add_row(Live& live, TokenId token, std::size_t position);
-  void after_forward();
+  void fetch_outputs(Live& live);
   void take_outputs(Live& live);
-  void sample_and_verify(Live& live);
-  void sample(Live& live, std::size_t logit_row);
+  void begin_round();
+  void ask_for_token(Live& live);
+  void take_token(Live& live);
+  void end_verification(Live& live);
   bool append(Live& live, TokenId token, bool forced);  // false: the generation is complete
   void append_forced(Live& live);
   void finish(Live& live);
@@ -90,8 +105,10 @@ class Scheduler {
   std::vector<std::unique_ptr<Live>> live_;
   Batch batch_;
   std::vector<std::int32_t> logit_rows_, hidden_rows_;
-  std::vector<float> logits_, hidden_;
   TokenMask mask_;
+  std::unique_ptr<SampleStage> stage_;
+  std::function<void()> on_reached_;
+  std::unique_ptr<Fence> fence_;  // of the round in flight; null: none is
 };
 
 }  // namespace tsukai::infer

@@ -29,7 +29,10 @@ bool says_unknown(const RpcError& error) {
           said.find("not found") != said.npos);
 }
 
-asio::awaitable<void> close_core(std::shared_ptr<ClientCore> core) { co_await core->gate.close(); }
+asio::awaitable<void> close_core(std::shared_ptr<ClientCore> core) {
+  co_await core->cancelling.close();
+  co_await core->gate.close();
+}
 
 // What is left when the client was destroyed and its coroutines have not ended yet.
 class ClosedLink : public ClientLink {
@@ -48,7 +51,7 @@ class AnyClient : public Client {
   ~AnyClient() override {
     core_->session->break_off(Error(Code::kCancelled, "the client was closed"));
     core_->link = std::make_unique<ClosedLink>();
-    if (core_->gate.alive() > 0)
+    if (core_->gate.alive() + core_->cancelling.alive() > 0)
       asio::co_spawn(core_->executor, close_core(core_), [](std::exception_ptr) {});
   }
 
@@ -83,6 +86,8 @@ class AnyClient : public Client {
         entry.headers = *std::move(headers);
       }
       entry.output_schema = tool->output_schema;
+      if (const Json* execution = find(*tool->whole, "execution"))
+        entry.task_support = string_at(*execution, "taskSupport");
       tools.push_back(*std::move(tool));
     }
     core_->tools = std::move(known);
@@ -90,39 +95,19 @@ class AnyClient : public Client {
   }
 
   Task<ToolResult> call_tool(std::string tool, Json arguments, OnProgress on_progress) override {
-    if (!arguments.is_object()) {
-      co_return fail(Code::kInvalidArgument, fmt::format("arguments of {} must be an object", tool));
-    }
-    for (int attempt = 1;; ++attempt) {
-      HttpHeaders extra;
-      if (auto it = core_->tools.find(tool); it != core_->tools.end()) {
-        for (const auto& header : it->second.headers) {
-          if (auto text = argument_text(arguments, header))
-            extra.emplace_back(header.header, header_value(*text));
-        }
-      }
-      auto reply = co_await core_->ask("tools/call", Json{{"name", tool}, {"arguments", arguments}},
-                                       on_progress, std::move(extra));
-      if (!reply) co_return fail(std::move(reply).error().in(tool));
-      if (!*reply) {
-        if (reply->error().code == kHeaderMismatch && attempt == 1 && core_->link->http()) {
-          // The tool's definition has changed, or was never read.
-          core_->cache.erase("tools/list");
-          TSUKAI_CO_TRY_VOID(co_await list_tools());
-          continue;
-        }
-        if (says_unknown(reply->error()))
-          co_return fail(Code::kNotFound, fmt::format("server {} has no tool {}", config().name, tool));
-        co_return fail(core_->from_peer(tool, reply->error()));
-      }
-      auto result = parse_tool_result(***reply);
-      if (!result) co_return fail(std::move(result).error().in(tool));
-      if (auto wrong = check_output(tool, *result)) {
-        if (core_->options.strict_output) co_return fail(*std::move(wrong));
-        core_->warn(wrong->text());
-      }
-      co_return result;
-    }
+    return call(std::move(tool), std::move(arguments), {}, std::move(on_progress));
+  }
+  Task<ToolResult> call_tool_as_task(std::string tool, Json arguments, OnTask on_task,
+                                     OnProgress on_progress) override {
+    return call(std::move(tool), std::move(arguments), std::move(on_task), std::move(on_progress));
+  }
+
+  Task<ToolResult> await_task(std::string id, std::string tool, OnProgress on_progress) override {
+    const auto end = steady_clock::now() + config().call_timeout_max;
+    auto task = co_await core_->task_now(std::move(id), end);
+    if (!task) co_return fail(std::move(task).error().in(tool));
+    auto reply = co_await core_->follow_task(*std::move(task), end, std::move(on_progress));
+    co_return finished(tool, std::move(reply));
   }
 
   Task<void> ping() override {
@@ -245,6 +230,75 @@ class AnyClient : public Client {
     co_return co_await core_->list(std::move(method), std::move(member));
   }
 
+  Task<ToolResult> call(std::string tool, Json arguments, OnTask on_task, OnProgress on_progress) {
+    if (!arguments.is_object()) {
+      co_return fail(Code::kInvalidArgument, fmt::format("arguments of {} must be an object", tool));
+    }
+    const auto end = steady_clock::now() + config().call_timeout_max;
+    bool as_task = core_->calls_as_task(tool, static_cast<bool>(on_task));
+    Json plain = Json::object();
+    plain["name"] = tool;
+    plain["arguments"] = std::move(arguments);
+    JsonValue params(std::move(plain));
+    for (int attempt = 1;; ++attempt) {
+      HttpHeaders extra;
+      if (auto it = core_->tools.find(tool); it != core_->tools.end()) {
+        for (const auto& header : it->second.headers) {
+          if (auto text = argument_text(*find(*params, "arguments"), header))
+            extra.emplace_back(header.header, header_value(*text));
+        }
+      }
+      if (as_task && find(*params, "task") == nullptr) {
+        Json with_task = *params;
+        with_task["task"] = {{"ttl", 2 * config().call_timeout_max.count()}};
+        params = JsonValue(std::move(with_task));
+      }
+      auto reply = co_await core_->ask("tools/call", params, on_progress, std::move(extra));
+      if (reply && !*reply && attempt == 1) {
+        // The tool's definition has changed, or was never read.
+        const bool headers = reply->error().code == kHeaderMismatch && core_->link->http();
+        const bool needs_task = reply->error().code == kMethodNotFound && !as_task &&
+                                find(*core_->capabilities, "tasks") != nullptr;
+        if (headers || needs_task) {
+          core_->cache.erase("tools/list");
+          TSUKAI_CO_TRY_VOID(co_await list_tools());
+          as_task = core_->calls_as_task(tool, static_cast<bool>(on_task));
+          if (headers || as_task) continue;
+        }
+      }
+      if (reply && *reply) {
+        const Json& result = ***reply;
+        const Json* created = as_task                                     ? find(result, "task")
+                              : string_at(result, "resultType") == "task" ? &result
+                                                                          : nullptr;
+        if (created != nullptr) {
+          auto task = parse_task(*created);
+          if (!task) co_return fail(std::move(task).error().in(tool));
+          if (on_task) on_task(task->id);
+          reply = co_await core_->follow_task(*std::move(task), end, std::move(on_progress));
+        }
+      }
+      co_return finished(tool, std::move(reply));
+    }
+  }
+
+  // What a call was answered, as its tool's result.
+  Result<ToolResult> finished(const std::string& tool, Result<Reply> reply) {
+    if (!reply) return fail(std::move(reply).error().in(tool));
+    if (!*reply) {
+      if (says_unknown(reply->error()))
+        return fail(Code::kNotFound, fmt::format("server {} has no tool {}", config().name, tool));
+      return fail(core_->from_peer(tool, reply->error()));
+    }
+    auto result = parse_tool_result(**reply);
+    if (!result) return fail(std::move(result).error().in(tool));
+    if (auto wrong = check_output(tool, *result)) {
+      if (core_->options.strict_output) return fail(*std::move(wrong));
+      core_->warn(wrong->text());
+    }
+    return result;
+  }
+
   // Only structured content is promised anything, and not that of a failure.
   std::optional<Error> check_output(const std::string& tool, const ToolResult& result) {
     auto it = core_->tools.find(tool);
@@ -287,6 +341,10 @@ Task<std::unique_ptr<Client>> Client::connect(ServerConfig config, ClientOptions
   co_return std::make_unique<AnyClient>(std::move(core));
 }
 
+Task<ToolResult> Client::call_tool_as_task(std::string tool, Json arguments, OnTask, OnProgress on_progress) {
+  return call_tool(std::move(tool), std::move(arguments), std::move(on_progress));
+}
+Task<ToolResult> Client::await_task(std::string, std::string, OnProgress) { co_return not_here("tasks"); }
 const Json& Client::capabilities() const {
   static const Json none = Json::object();
   return none;

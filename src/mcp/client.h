@@ -35,7 +35,8 @@ struct ServerConfig {
   bool legacy_sse = false;  // "type": "sse": the transport of 2024-11-05, two endpoints.
 
   Era era = Era::kAuto;
-  std::string protocol_version;  // Pinned: spoken without asking first. Empty: found out.
+  std::vector<std::string> roots;  // Folders that the server may know of, as file:// addresses.
+  std::string protocol_version;    // Pinned: spoken without asking first. Empty: found out.
 
   std::chrono::milliseconds start_timeout{10'000};
   std::chrono::milliseconds call_timeout{60'000};       // Without an answer or progress.
@@ -104,6 +105,8 @@ struct Progress {
   std::string message;
 };
 using OnProgress = std::function<void(const Progress&)>;
+// A call has become a task of this id.
+using OnTask = std::function<void(const std::string& id)>;
 
 // A connected client. Lives on one executor's thread. Destruction without shutdown() kills the server's
 // process group.
@@ -127,6 +130,14 @@ class Client {
   // A tool's own failure is a ToolResult with is_error. Errors: kNotFound (no such tool, when the server says
   // so), kTimeout, kTransport (it died), kProtocol, kCancelled. `arguments` must be an object.
   virtual Task<ToolResult> call_tool(std::string tool, Json arguments, OnProgress on_progress = {}) = 0;
+  // The same for callers that may be gone before the answer is there: when the server makes a task of the
+  // call, on_task is told before the wait begins, and await_task waits for its end, from another connection
+  // or process too. A call that is cancelled or times out cancels its task. Tools that can do both are called
+  // as a task, which call_tool does only where the server leaves no choice.
+  virtual Task<ToolResult> call_tool_as_task(std::string tool, Json arguments, OnTask on_task,
+                                             OnProgress on_progress = {});
+  // kNotFound: the server knows no such task, or its time is over. Else as call_tool.
+  virtual Task<ToolResult> await_task(std::string task, std::string tool, OnProgress on_progress = {});
   virtual Task<void> ping() = 0;
 
   // What follows answers kUnsupported where a client does not have it, or the server does not offer it.

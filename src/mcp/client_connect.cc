@@ -49,7 +49,8 @@ ClientCore::ClientCore(asio::any_io_executor given, ServerConfig what, ClientOpt
       gate(given),
       capabilities(Json::object()),
       log_level(options.log_level),
-      renewed(given) {
+      renewed(given),
+      cancelling(given) {
   renewed.expires_at(steady_clock::time_point::max());
 }
 ClientCore::~ClientCore() = default;
@@ -292,6 +293,7 @@ Task<void> ClientCore::renew(std::string gone) {
 asio::awaitable<void> ClientCore::shutdown() {
   auto self = shared_from_this();
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  co_await cancelling.drained();
   session->break_off(Error(Code::kCancelled, "the client was closed"));
   co_await gate.close();
   if (link) co_await link->shutdown();

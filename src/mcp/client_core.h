@@ -15,16 +15,18 @@
 #include "mcp/client_link.h"
 #include "mcp/param_headers.h"
 #include "mcp/session.h"
+#include "mcp/task_state.h"
 
 namespace tsukai::mcp {
 
 struct ClientCore : std::enable_shared_from_this<ClientCore> {
-  static constexpr int kRoundsMax = 16;                // Of questions before one answer (2026-07-28).
-  static constexpr std::size_t kQuestionsMax = 64;     // Of the server, being answered at once.
-  static constexpr std::size_t kCachedMax = 256;       // Answers kept as long as ttlMs allows.
-  static constexpr std::size_t kPagesMax = 1000;       // Of one list,
-  static constexpr std::size_t kItemsMax = 10'000;     // and what stands on them.
-  static constexpr std::size_t kSubscribedMax = 1024;  // Resources.
+  static constexpr int kRoundsMax = 16;                  // Of questions before one answer (2026-07-28).
+  static constexpr std::size_t kQuestionsMax = 64;       // Of the server, being answered at once.
+  static constexpr std::size_t kCachedMax = 256;         // Answers kept as long as ttlMs allows.
+  static constexpr std::size_t kPagesMax = 1000;         // Of one list,
+  static constexpr std::size_t kItemsMax = 10'000;       // and what stands on them.
+  static constexpr std::size_t kSubscribedMax = 1024;    // Resources.
+  static constexpr std::size_t kTaskQuestionsMax = 256;  // Of one task.
 
   ClientCore(asio::any_io_executor executor, ServerConfig config, ClientOptions options);
   ~ClientCore();
@@ -46,18 +48,20 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
 
   // --- client_requests.cc
   // The raw answer. In the modern era with _meta, in the legacy one with a renewed session where that helps.
-  Task<Reply> exchange(std::string method, Json params, RequestOptions options, HttpHeaders extra);
+  Task<Reply> exchange(std::string method, JsonValue params, RequestOptions options, HttpHeaders extra);
   // A result that is complete: questions of the server have been answered. Its errors are ours.
-  Task<JsonValue> request(std::string method, Json params, OnProgress on_progress = {},
+  Task<JsonValue> request(std::string method, JsonValue params, OnProgress on_progress = {},
                           HttpHeaders extra = {});
   // The same; an error of the server comes as it is.
-  Task<Reply> ask(std::string method, Json params, OnProgress on_progress, HttpHeaders extra);
+  Task<Reply> ask(std::string method, JsonValue params, OnProgress on_progress, HttpHeaders extra);
   // All pages of a list, from the cache where it is fresh.
   Task<std::vector<JsonValue>> list(std::string method, std::string member);
   Error from_peer(const std::string& what, const RpcError& error) const;
   RequestOptions call_options(OnProgress on_progress) const;
-  void stamp(Json& params) const;
+  // What every request of the modern era says of us.
+  std::shared_ptr<const Stamp> stamp();
   bool offers(const char* capability) const;
+  void learn_server(const Json& result);
 
   // --- client_questions.cc: what servers ask and tell
   void take(const Message& message);
@@ -71,6 +75,18 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   static Task<void> run_listen(std::shared_ptr<ClientCore> core);
   void listen();  // Starts, or starts anew with what is wanted now.
   void warn(const std::string& what) const;
+
+  // --- client_tasks.cc: calls that their server made tasks of
+  bool calls_as_task(const std::string& tool, bool preferred) const;  // 2025-11-25: must say so in the call.
+  // Waits for the end, at most until then; gives what the call would have been answered. Cancels the task
+  // when it gives up.
+  Task<Reply> follow_task(TaskState task, std::chrono::steady_clock::time_point end, OnProgress on_progress);
+  Task<TaskState> task_now(std::string id, std::chrono::steady_clock::time_point end);
+  Task<Reply> task_result(std::string id, std::chrono::steady_clock::time_point end);
+  Task<void> answer_task(TaskState task, std::set<std::string>& answered);
+  static Task<void> run_cancel(std::shared_ptr<ClientCore> core, std::string id);
+  // True: the message was about a task that somebody waits for.
+  bool take_task_news(const Message& message);
 
   asio::awaitable<void> shutdown();
 
@@ -89,6 +105,8 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   std::string instructions;
   JsonValue capabilities;
   std::string log_level;
+  std::shared_ptr<const Stamp> stamped;  // Null: not made yet;
+  std::string stamped_level;             // for this level.
 
   std::string session_gone;  // The last one that was lost,
   bool renewing = false;     // and whether another is being opened.
@@ -104,6 +122,7 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
     std::vector<ParamHeader> headers;
     std::optional<JsonValue> output_schema;
     std::optional<JsonSchema> compiled;
+    std::string task_support;  // "required", "optional"; 2025-11-25.
   };
   std::map<std::string, KnownTool> tools;
 
@@ -113,6 +132,12 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   };
   std::array<Refresh, 3> refresh;
   std::set<std::string> subscribed;
+  struct TaskWatch {
+    OnProgress on_progress;
+    asio::steady_timer* wake;  // Cancelled when there is news.
+  };
+  std::map<std::string, TaskWatch> watched;  // Tasks waited for, by id.
+  Gate cancelling;                           // Requests to cancel tasks: sent before the connection closes.
   Gate::Child listening;
   bool is_listening = false;
 };

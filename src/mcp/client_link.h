@@ -21,7 +21,8 @@ struct LinkFailure {
   std::string session_gone;  // The session it no longer knows; empty: not that.
 };
 
-// What a link tells its owner. Called on the executor's thread, never from inside a call of the link.
+// What a link tells its owner. Called on the executor's thread, never from inside a call of the link. Whoever
+// waits for the answer goes on inside on_message, and may destroy the link there.
 struct LinkEvents {
   std::function<void(const Message&)> on_message;
   std::function<void(std::int64_t id, const LinkFailure&)> on_lost;  // One request.

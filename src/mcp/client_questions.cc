@@ -39,7 +39,8 @@ void ClientCore::warn(const std::string& what) const {
 
 Json ClientCore::client_capabilities() const {
   Json out = Json::object();
-  if (options.roots) out["roots"] = modern ? Json::object() : Json{{"listChanged", true}};
+  if (options.roots || !config.roots.empty())
+    out["roots"] = modern ? Json::object() : Json{{"listChanged", true}};
   if (options.on_sampling) {
     out["sampling"] = Json::object();
     if (options.sampling_tools) out["sampling"]["tools"] = Json::object();
@@ -48,10 +49,12 @@ Json ClientCore::client_capabilities() const {
     out["elicitation"] = {{"form", Json::object()}};
     if (options.elicitation_url) out["elicitation"]["url"] = Json::object();
   }
+  if (modern) out["extensions"] = {{std::string(kTasksExtension), Json::object()}};
   return out;
 }
 
 void ClientCore::take(const Message& message) {
+  if (!watched.empty() && message.kind == MessageKind::kNotification && take_task_news(message)) return;
   if (session->deliver(message)) return;
   const auto& method = message.method;
   if (message.kind == MessageKind::kRequest) {
@@ -95,7 +98,16 @@ Task<void> ClientCore::run_answer(std::shared_ptr<ClientCore> core, Message mess
   auto reply = co_await core->answer(message.method, message.body);
   // A question that the server has withdrawn meanwhile gets no answer.
   if (core->answering.erase(message.id.print()) == 0) co_return Result<void>();
-  co_return core->link->send(reply ? result(message.id, *reply) : failure(message.id, reply.error()), {});
+  if (!reply) co_return core->link->send(failure(message.id, reply.error()), {});
+  // What belongs to a task says so, in both directions (2025-11-25).
+  const Json* meta = find(*message.body, "_meta");
+  if (const Json* task = meta == nullptr ? nullptr : find(*meta, kMetaRelatedTask);
+      task && (*reply)->is_object()) {
+    Json marked = **reply;
+    marked["_meta"][std::string(kMetaRelatedTask)] = *task;
+    reply = JsonValue(std::move(marked));
+  }
+  co_return core->link->send(result(message.id, *reply), {});
 }
 
 asio::awaitable<Reply> ClientCore::answer(std::string method, JsonValue params) {
@@ -110,6 +122,7 @@ asio::awaitable<Reply> ClientCore::answer(std::string method, JsonValue params) 
       if (!root.name.empty()) one["name"] = root.name;
       roots.push_back(std::move(one));
     }
+    for (const auto& uri : config.roots) roots.push_back({{"uri", uri}});
     co_return JsonValue(Json{{"roots", std::move(roots)}});
   }
   const bool sampling = method == "sampling/createMessage", elicitation = method == "elicitation/create";

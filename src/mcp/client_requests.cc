@@ -35,32 +35,46 @@ RequestOptions ClientCore::call_options(OnProgress on_progress) const {
   return {config.call_timeout, config.call_timeout_max, std::move(on_progress), true, {}};
 }
 
-void ClientCore::stamp(Json& params) const {
-  auto& meta = params["_meta"];
-  meta[std::string(kMetaVersion)] = version;
-  meta[std::string(kMetaClientInfo)] = {{"name", "tsukai"}, {"version", TSUKAI_VERSION}};
-  meta[std::string(kMetaClientCapabilities)] = client_capabilities();
-  if (options.on_log && !log_level.empty()) meta[std::string(kMetaLogLevel)] = log_level;
+std::shared_ptr<const Stamp> ClientCore::stamp() {
+  const auto& level = options.on_log ? log_level : std::string();
+  if (!stamped || stamped->version != version || stamped_level != level) {
+    Json meta = {{kMetaVersion, version},
+                 {kMetaClientInfo, {{"name", "tsukai"}, {"version", TSUKAI_VERSION}}},
+                 {kMetaClientCapabilities, client_capabilities()}};
+    if (!level.empty()) meta[std::string(kMetaLogLevel)] = level;
+    stamped = std::make_shared<const Stamp>(meta, version);
+    stamped_level = level;
+  }
+  return stamped;
+}
+
+// A revision that was pinned is spoken without asking who is there; every answer of a modern server says it.
+void ClientCore::learn_server(const Json& result) {
+  const Json* meta = find(result, "_meta");
+  if (const Json* info = meta != nullptr ? find(*meta, kMetaServerInfo) : nullptr)
+    server = parse_implementation(*info);
 }
 
 bool ClientCore::offers(const char* capability) const {
   return !described || find(*capabilities, capability) != nullptr;
 }
 
-Task<Reply> ClientCore::exchange(std::string method, Json params, RequestOptions given, HttpHeaders extra) {
+Task<Reply> ClientCore::exchange(std::string method, JsonValue params, RequestOptions given,
+                                 HttpHeaders extra) {
   for (int attempt = 1;; ++attempt) {
     const auto session_id = link->session_id();
     const bool was_modern = modern;
-    Json now = params;
-    if (was_modern) stamp(now);
     RequestOptions how = given;
-    how.via = [this, extra](const Message& message) { return link->send(message, extra); };
-    auto reply = co_await session->call(method, std::move(now), std::move(how));
+    if (was_modern) how.stamp = stamp();
+    if (!extra.empty())
+      how.via = [this, extra](const Message& message) { return link->send(message, extra); };
+    auto reply = co_await session->call(method, params, std::move(how));
+    if (was_modern && server.name.empty() && reply && *reply) learn_server(***reply);
     if (attempt > 1) co_return reply;
     if (!reply && !session_id.empty() && session_gone == session_id) {
       TSUKAI_CO_TRY_VOID(co_await renew(session_id));
       // A cursor belongs to the session that gave it.
-      if (params.contains("cursor")) co_return reply;
+      if (params->contains("cursor")) co_return reply;
       continue;
     }
     // A server may refuse a version for one moment and name it among those it speaks (a rolling update): once
@@ -76,10 +90,10 @@ Task<Reply> ClientCore::exchange(std::string method, Json params, RequestOptions
   }
 }
 
-Task<Reply> ClientCore::ask(std::string method, Json params, OnProgress on_progress, HttpHeaders extra) {
-  Json round = params;
+Task<Reply> ClientCore::ask(std::string method, JsonValue params, OnProgress on_progress, HttpHeaders extra) {
+  JsonValue round = params;
   for (int rounds = 1;; ++rounds) {
-    auto reply = co_await exchange(method, std::move(round), call_options(on_progress), extra);
+    auto reply = co_await exchange(method, round, call_options(on_progress), extra);
     if (!reply) co_return reply;
     if (!*reply) {
       // 2025-11-25: the tool wants its user to visit a page first, then to be called again.
@@ -97,7 +111,7 @@ Task<Reply> ClientCore::ask(std::string method, Json params, OnProgress on_progr
     }
     const Json& result = ***reply;
     const auto type = modern ? string_at(result, "resultType", "complete") : "complete";
-    if (type == "complete") co_return reply;
+    if (type == "complete" || (type == "task" && method == "tools/call")) co_return reply;
     if (type != "input_required" || !may_ask(method)) {
       co_return fail(Code::kProtocol,
                      fmt::format("server {} answered {} with a result of unknown type \"{}\"", config.name,
@@ -107,18 +121,19 @@ Task<Reply> ClientCore::ask(std::string method, Json params, OnProgress on_progr
       co_return fail(Code::kProtocol,
                      fmt::format("server {} still asks after {} rounds", config.name, rounds));
     }
-    round = params;
-    if (const Json* state = find(result, "requestState")) round["requestState"] = *state;
+    Json again = *params;
+    if (const Json* state = find(result, "requestState")) again["requestState"] = *state;
     if (const Json* questions = find(result, "inputRequests"); questions != nullptr && !questions->empty()) {
-      TSUKAI_CO_TRY(round["inputResponses"], co_await answer_all(JsonValue(*questions)));
-    } else if (!round.contains("requestState")) {
+      TSUKAI_CO_TRY(again["inputResponses"], co_await answer_all(JsonValue(*questions)));
+    } else if (!again.contains("requestState")) {
       co_return fail(Code::kProtocol,
                      fmt::format("server {} wants input and does not say which", config.name));
     }
+    round = std::move(again);
   }
 }
 
-Task<JsonValue> ClientCore::request(std::string method, Json params, OnProgress on_progress,
+Task<JsonValue> ClientCore::request(std::string method, JsonValue params, OnProgress on_progress,
                                     HttpHeaders extra) {
   TSUKAI_CO_TRY(auto reply,
                 co_await ask(method, std::move(params), std::move(on_progress), std::move(extra)));

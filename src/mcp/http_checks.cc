@@ -81,6 +81,9 @@ std::optional<RpcError> check_headers(const HttpServerRequest& request, const Me
   if (named || message.method == "resources/read") {
     if (auto wrong = expect("Mcp-Name", string_at(params, named ? "name" : "uri"))) return wrong;
   }
+  if (message.method == "tasks/get" || message.method == "tasks/update" || message.method == "tasks/cancel") {
+    if (auto wrong = expect("Mcp-Name", string_at(params, "taskId"))) return wrong;
+  }
   if (message.method != "tools/call") return std::nullopt;
   const auto* tool = registry.tool(string_at(params, "name"));
   if (tool == nullptr) return std::nullopt;

@@ -6,6 +6,7 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -50,6 +51,12 @@ int status_of(const Message& answer) {
   if (answer.kind != MessageKind::kError) return 200;
   if (answer.error.code == kMethodNotFound) return 404;
   return answer.error.refused ? 400 : 200;
+}
+
+// Keys are not kept, only told apart.
+std::string principal_of(const HttpServerRequest& request, const HttpServeOptions& options) {
+  if (options.bearer_keys.empty()) return {};
+  return sha256_hex(trimmed(header_text(request.headers, "Authorization").substr(7)));
 }
 
 bool says_modern(const HttpServerRequest& request, const Message& message) {
@@ -130,6 +137,7 @@ Task<void> HttpEndpoint::post_modern(HttpExchange& exchange, Message message) {
 
   auto stream = std::make_shared<ReplyStream>(executor_, "r", 1);
   ServerConnection connection(registry_, executor_);
+  connection.set_principal(principal_of(exchange.request(), options_));
   connection.deliver(std::move(message), [stream](Message out) { stream->push(out); });
   Result<void> outcome;
   try {
@@ -159,6 +167,7 @@ Task<void> HttpEndpoint::post_legacy(HttpExchange& exchange, Parsed parsed) {
                                           error_body(kInternalError, "too many sessions are open"));
     }
     session = std::make_shared<Session>(registry_, executor_, random_id(32));
+    session->connection.set_principal(principal_of(request, options_));
     session->connection.set_announcements(
         [stream = session->announcements](Message out) { stream->push(out); });
     sessions_.emplace(session->id, session);
@@ -217,7 +226,8 @@ Task<std::shared_ptr<HttpEndpoint::Session>> HttpEndpoint::session_of(HttpExchan
     co_return std::shared_ptr<Session>();
   }
   auto it = sessions_.find(std::string(trimmed(*id)));
-  if (it == sessions_.end()) {
+  if (it == sessions_.end() ||
+      it->second->connection.principal() != principal_of(exchange.request(), options_)) {
     TSUKAI_CO_TRY_VOID(co_await exchange.respond(
         404, json_type(),
         error_body(kInvalidRequest, "there is no such session; begin again with initialize")));

@@ -46,20 +46,20 @@ struct State : std::enable_shared_from_this<State> {
   };
   std::map<std::int64_t, Post> posts;
   bool closing = false;
+  bool abandoned = false;  // The link was destroyed: nobody hears events any more.
 };
 using Shared = std::shared_ptr<State>;
 
 HttpHeaders headers_of(const State& state, const Message& message) {
   HttpHeaders out = {{"Content-Type", "application/json"}, {"Accept", "application/json, text/event-stream"}};
-  const Json* meta = find(*message.body, "_meta");
-  const auto modern = meta == nullptr ? std::string() : string_at(*meta, kMetaVersion);
-  if (!modern.empty()) {
-    out.emplace_back("MCP-Protocol-Version", modern);
+  if (message.stamp && !message.stamp->version.empty()) {
+    out.emplace_back("MCP-Protocol-Version", message.stamp->version);
     out.emplace_back("Mcp-Method", header_value(message.method));
     const auto name = message.method == "resources/read" ? string_at(*message.body, "uri")
                       : message.method == "tools/call" || message.method == "prompts/get"
                           ? string_at(*message.body, "name")
-                          : std::string();
+                      : message.method.starts_with("tasks/") ? string_at(*message.body, "taskId")
+                                                             : std::string();
     if (!name.empty()) out.emplace_back("Mcp-Name", header_value(name));
     return out;
   }
@@ -82,7 +82,7 @@ Result<bool> take(const State& state, const std::string& text, const JsonValue& 
   for (const auto& message : parsed->messages) {
     const bool answer = message.kind == MessageKind::kResult || message.kind == MessageKind::kError;
     answered = answered || (answer && !id.is_null() && *message.id == *id);
-    state.events.on_message(message);
+    if (!state.abandoned) state.events.on_message(message);
   }
   return answered;
 }
@@ -214,7 +214,7 @@ Task<void> exchange(Shared state, Message message, HttpHeaders headers, LinkFail
     // Servers that could not or did not read the id leave it out; there is no doubt what it answers.
     parsed->messages[0].id = message.id;
     parsed->messages[0].error.refused = true;
-    state->events.on_message(parsed->messages[0]);
+    if (!state->abandoned) state->events.on_message(parsed->messages[0]);
     co_return Result<void>();
   }
   co_return fail(state->door->refusal(status, parsed && parsed->messages[0].kind == MessageKind::kError
@@ -227,7 +227,7 @@ Task<void> run_request(Shared state, Message message, HttpHeaders headers) {
   LinkFailure failure{Error(Code::kInternal, ""), 0, ""};
   auto outcome = co_await exchange(state, std::move(message), std::move(headers), failure);
   state->posts.erase(id);
-  if (!outcome && outcome.error().code() != Code::kCancelled) {
+  if (!outcome && outcome.error().code() != Code::kCancelled && !state->abandoned) {
     failure.error = std::move(outcome).error();
     state->events.on_lost(id, failure);
   }
@@ -263,7 +263,7 @@ class HttpLink : public ClientLink {
   HttpLink(asio::any_io_executor executor, Shared state)
       : executor_(std::move(executor)), state_(std::move(state)) {}
   ~HttpLink() override {
-    state_->events = {[](const Message&) {}, [](std::int64_t, const LinkFailure&) {}, [](Error) {}};
+    state_->abandoned = true;
     if (state_->gate.alive() > 0) asio::co_spawn(executor_, close_all(state_), [](std::exception_ptr) {});
   }
 

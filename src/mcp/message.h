@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +43,14 @@ enum class MessageKind {
   kError,         // error; the id is null when the peer could not read ours
 };
 
+// What one side says of itself with every message (2026-07-28), printed once for all of them.
+struct Stamp {
+  explicit Stamp(const Json& meta, std::string spoken = {}, bool complete = false);
+  std::string members;     // Of _meta, without its braces.
+  std::string version;     // The revision that it names; empty: none.
+  bool completes = false;  // Results without a resultType get "complete".
+};
+
 struct Message {
   MessageKind kind = MessageKind::kNotification;
   JsonValue id;  // A string or an integer; null in notifications.
@@ -48,6 +58,9 @@ struct Message {
   JsonValue body;  // params or result; null: absent
   RpcError error;
   JsonValue extra;  // Unknown top-level members, as an object; null: none.
+  // What printing adds to params or result. Messages that were parsed have neither.
+  std::shared_ptr<const Stamp> stamp;
+  std::int64_t progress_token = 0;  // 0: none.
 };
 
 Message request(JsonValue id, std::string method, JsonValue params);

@@ -13,7 +13,7 @@ namespace tsukai::mcp {
 namespace {
 
 constexpr std::string_view kOpen = "=?base64?", kClose = "?=";
-constexpr int kDepthMax = 32;
+constexpr int kSchemaDepthMax = 32;
 
 bool token_character(unsigned char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -21,7 +21,7 @@ bool token_character(unsigned char c) {
 }
 
 bool mentions(const Json& schema, int depth) {
-  if (depth > kDepthMax) return false;
+  if (depth > kSchemaDepthMax) return false;
   if (schema.is_object() && schema.contains("x-mcp-header")) return true;
   if (!schema.is_structured()) return false;
   for (const auto& child : schema) {
@@ -31,7 +31,7 @@ bool mentions(const Json& schema, int depth) {
 }
 
 Result<void> collect(const Json& schema, std::vector<std::string>& path, std::vector<ParamHeader>& out) {
-  if (path.size() > kDepthMax || !schema.is_object()) return {};
+  if (path.size() > kSchemaDepthMax || !schema.is_object()) return {};
   const auto where = fmt::format("{}", fmt::join(path, "."));
   if (const Json* name = find(schema, "x-mcp-header")) {
     if (!name->is_string() || name->get<std::string>().empty()) {

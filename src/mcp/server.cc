@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/http_server.h"
 #include "base/log.h"
@@ -10,6 +11,7 @@
 #include "mcp/http_endpoint.h"
 #include "mcp/server_connection.h"
 #include "mcp/server_registry.h"
+#include "mcp/version.h"
 #include "mcp/wire.h"
 
 namespace tsukai::mcp {
@@ -39,6 +41,16 @@ class LibraryServer : public Server {
   // The key of requestStates lives as long as the server: states do not outlive it.
   explicit LibraryServer(ServerOptions options) : registry_(random_id(52)) {
     registry_.options = std::move(options);
+    registry_.stamp = std::make_shared<const Stamp>(
+        Json{{kMetaServerInfo, to_json(registry_.options.implementation)}}, "", true);
+    registry_.tasks->on_change = [this](const ServerTask& task) {
+      for (auto* connection : registry_.connections) connection->announce_task(task);
+    };
+  }
+
+  void add_task_tool(Tool tool, ToolHandler handler, TaskRules rules) override {
+    add_tool(std::move(tool), std::move(handler));
+    registry_.tools.back().task = rules;
   }
 
   void add_tool(Tool tool, ToolHandler handler) override {
@@ -49,8 +61,8 @@ class LibraryServer : public Server {
     TSUKAI_CHECK(input.has_value(), tool.name + ": inputSchema: " + input.error().text());
     auto headers = param_headers(*tool.input_schema);
     TSUKAI_CHECK(headers.has_value(), tool.name + ": inputSchema: " + headers.error().text());
-    RegisteredTool entry{tool.name, to_json(tool),      tool.input_schema,  *std::move(input),
-                         {},        std::move(handler), *std::move(headers)};
+    RegisteredTool entry{tool.name, to_json(tool),      tool.input_schema,   *std::move(input),
+                         {},        std::move(handler), *std::move(headers), {}};
     if (tool.output_schema) {
       auto output = JsonSchema::compile(**tool.output_schema);
       TSUKAI_CHECK(output.has_value(), tool.name + ": outputSchema: " + output.error().text());
@@ -86,6 +98,7 @@ class LibraryServer : public Server {
   Task<void> serve(std::unique_ptr<Transport> given) override {
     // Shared with the outlets: a call that ends late still has somewhere to write.
     std::shared_ptr<Transport> transport = std::move(given);
+    registry_.tasks->attach(co_await asio::this_coro::executor);
     ServerConnection connection(registry_, co_await asio::this_coro::executor);
     const Outlet outlet = [transport](Message message) {
       if (auto sent = transport->send(print_message(message)); !sent)
@@ -100,14 +113,20 @@ class LibraryServer : public Server {
         break;
       }
       if (!*text) break;
-      if ((*text)->find_first_not_of(" \t") == std::string::npos) continue;
-      connection.deliver(**text, outlet);
+      // What came together is answered together, as far as handlers are quick.
+      auto one = *std::move(text), next = transport->received();
+      if (next) transport->hold(true);
+      for (; one; one = std::exchange(next, transport->received())) {
+        if (one->find_first_not_of(" \t") != std::string::npos) connection.deliver(*one, outlet);
+      }
+      transport->hold(false);
     }
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     if (outcome)
       co_await connection.finish();
     else
       co_await connection.abort();
+    co_await registry_.tasks->detach();
     co_await transport->flushed();
     co_return outcome;
   }
@@ -119,11 +138,13 @@ class LibraryServer : public Server {
     TSUKAI_CO_TRY(auto server, HttpServer::listen(executor, http, [&endpoint](HttpExchange& exchange) {
                     return endpoint.handle(exchange);
                   }));
+    registry_.tasks->attach(executor);
     if (options.on_listening) options.on_listening(server->port());
     TSUKAI_CHECK(!co_await sleep_for(std::chrono::hours(24 * 36500)), "a century has passed");
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     co_await endpoint.close();
     co_await server->close();
+    co_await registry_.tasks->detach();
     co_return Result<void>();
   }
 

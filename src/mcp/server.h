@@ -1,6 +1,7 @@
 // An MCP server as a library: register tools, then serve.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -39,6 +40,11 @@ class CallContext {
   // START when the client retries with the answers: do nothing that must not happen twice before the last
   // ask. kUnsupported: the client did not declare the capability.
   virtual Task<std::map<std::string, JsonValue>> ask(std::map<std::string, InputRequest> questions);
+
+  // For tools added with TaskRules::at_once false: the client is answered with a task now, and the handler
+  // goes on as that task; what it asks from here on is asked while it waits, in both eras. Changes nothing
+  // where the client does not understand tasks. kExhausted: too many tasks are kept; pass the error on.
+  virtual Result<void> begin_task();
 };
 
 // Arguments have been validated against input_schema. An Error becomes a tool result with isError whose text
@@ -52,6 +58,15 @@ struct ToolOutput {
 };
 // Cancelling the call cancels the handler's coroutine; its outcome is then dropped.
 using ToolHandler = std::function<Task<ToolOutput>(Json arguments, CallContext& context)>;
+
+// Whether a call of a tool goes on as a task (2025-11-25 and the extension of 2026-07-28) after its request
+// was answered. Its progress is then told as the task's status, and cancelling the task cancels the handler.
+struct TaskRules {
+  bool required = false;  // Clients that don't understand tasks can't call it; else they wait for its end.
+  bool at_once = true;    // False: as an ordinary call until the handler says begin_task().
+  std::chrono::milliseconds ttl{3'600'000};  // Kept so long from its beginning; less or more if clients wish.
+  std::chrono::milliseconds poll{500};       // How often clients shall ask.
+};
 
 struct Resource {
   std::string uri;  // A template such as "notes://{day}" for add_resource_template.
@@ -118,6 +133,8 @@ class Server {
 
   // REQUIRES: the name is new, the schemas compile. A bug of the caller otherwise.
   virtual void add_tool(Tool tool, ToolHandler handler) = 0;
+  // The same for work that takes long.
+  virtual void add_task_tool(Tool tool, ToolHandler handler, TaskRules rules) = 0;
 
   virtual void add_resource(Resource resource, ResourceHandler handler) = 0;
   virtual void add_resource_template(Resource resource, ResourceHandler handler) = 0;

@@ -6,13 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
+#include "mcp/server_connection.h"
 #include "mcp/version.h"
-#include "mcp/wire.h"
 
 namespace tsukai::mcp {
 namespace {
 
-constexpr std::chrono::minutes kAskWait{30};  // A person may have to answer.
 constexpr std::int64_t kListTtlMs = 60'000;
 
 std::string capability_of(const std::string& method) {
@@ -20,20 +19,6 @@ std::string capability_of(const std::string& method) {
   if (method == "elicitation/create") return "elicitation";
   if (method == "roots/list") return "roots";
   return {};
-}
-
-// Has an answer the form that its method asks for? One that has not is asked for again.
-bool well_formed(const std::string& method, const Json& response) {
-  if (method == "elicitation/create") {
-    const auto action = string_at(response, "action");
-    const Json* content = find(response, "content");
-    return (action == "accept" || action == "decline" || action == "cancel") &&
-           (content == nullptr || content->is_object());
-  }
-  if (method == "sampling/createMessage")
-    return find(response, "role") != nullptr && find(response, "content") != nullptr;
-  const Json* roots = find(response, "roots");
-  return roots != nullptr && roots->is_array();
 }
 
 }  // namespace
@@ -44,6 +29,8 @@ const Json& CallContext::client_capabilities() const {
 }
 
 void CallContext::log(std::string_view, std::string, JsonValue) {}
+
+Result<void> CallContext::begin_task() { return {}; }
 
 Task<std::map<std::string, JsonValue>> CallContext::ask(std::map<std::string, InputRequest>) {
   co_return fail(Code::kUnsupported, "there is no client to ask");
@@ -58,12 +45,10 @@ int log_severity(std::string_view level) {
   return -1;
 }
 
-void ServerRequest::answer(Json value) const {
-  if (modern) {
-    if (!value.contains("resultType")) value["resultType"] = "complete";
-    value["_meta"][std::string(kMetaServerInfo)] = to_json(registry->options.implementation);
-  }
-  outlet(result(id, std::move(value)));
+void ServerRequest::answer(JsonValue value) const {
+  auto message = result(id, std::move(value));
+  if (modern) message.stamp = registry->stamp;
+  outlet(std::move(message));
 }
 
 // What is listed may change when the server is restarted, so nothing is cacheable for long.
@@ -92,10 +77,10 @@ ServerCall::ServerCall(ServerRequest given, JsonValue capabilities, int log_from
 
 std::optional<RpcError> ServerCall::take_responses() {
   if (!request.modern) return std::nullopt;
-  const auto digest = request_digest(request.method, *request.params);
   if (const Json* state = find(*request.params, "requestState")) {
     if (!state->is_string()) return RpcError{kInvalidParams, "requestState must be a string", {}, true};
-    auto opened = request.registry->states.open(state->get<std::string>(), digest, system_clock().wall_ms());
+    auto opened = request.registry->states.open(
+        state->get<std::string>(), request_digest(request.method, *request.params), system_clock().wall_ms());
     if (!opened) return RpcError{kInvalidParams, opened.error().text(), {}, true};
     if (opened->is_object()) {
       for (const auto& [key, value] : opened->items()) responses_[key] = JsonValue(value);
@@ -111,6 +96,7 @@ std::optional<RpcError> ServerCall::take_responses() {
 
 // The specification wants `progress` to grow with each notification; what does not is dropped.
 void ServerCall::progress(double done, double total, std::string message) {
+  if (as_task) return task_progress(done, total, std::move(message));
   if (token_.is_null() || is_cancelled || done <= done_last_) return;
   done_last_ = done;
   Json params = {{"progressToken", *token_}, {"progress", done}};
@@ -120,13 +106,27 @@ void ServerCall::progress(double done, double total, std::string message) {
 }
 
 void ServerCall::log(std::string_view level, std::string logger, JsonValue data) {
+  if (as_task) return;  // Its request was answered: there is nowhere that log messages belong to.
   if (is_cancelled || log_severity(level) < log_from_) return;
   Json params = {{"level", level}, {"data", *data}};
   if (!logger.empty()) params["logger"] = logger;
   request.outlet(notification("notifications/message", std::move(params)));
 }
 
+// 2026-07-28 has an error of its own for that, which stands for whatever the handler makes of it.
+std::optional<Error> ServerCall::not_offered(const InputRequest& question) {
+  const auto capability = capability_of(question.method);
+  if (capability.empty() || capabilities_->contains(capability)) return std::nullopt;
+  if (request.modern) {
+    instead_ = tl::unexpected<RpcError>(
+        RpcError{kMissingClientCapability, fmt::format("this needs the client capability {}", capability),
+                 Json{{"requiredCapabilities", {{capability, Json::object()}}}}, true});
+  }
+  return Error(Code::kUnsupported, fmt::format("the client does not offer {}", capability));
+}
+
 Task<Answers> ServerCall::ask(std::map<std::string, InputRequest> questions) {
+  if (as_task) co_return co_await ask_in_task(std::move(questions));
   if (!request.modern) co_return co_await ask_legacy(std::move(questions));
   co_return ask_modern(questions);
 }
@@ -135,15 +135,9 @@ Result<Answers> ServerCall::ask_modern(const std::map<std::string, InputRequest>
   Answers answers;
   Json missing = Json::object();
   for (const auto& [key, question] : questions) {
-    const auto capability = capability_of(question.method);
-    if (!capability.empty() && !capabilities_->contains(capability)) {
-      instead_ = tl::unexpected<RpcError>(
-          RpcError{kMissingClientCapability, fmt::format("this needs the client capability {}", capability),
-                   Json{{"requiredCapabilities", {{capability, Json::object()}}}}, true});
-      return fail(Code::kUnsupported, fmt::format("the client does not offer {}", capability));
-    }
+    if (auto missing_capability = not_offered(question)) return fail(*std::move(missing_capability));
     auto it = responses_.find(key);
-    if (it != responses_.end() && well_formed(question.method, *it->second)) {
+    if (it != responses_.end() && well_formed_response(question.method, *it->second)) {
       answers.emplace(key, it->second);
     } else {
       missing[key] = {{"method", question.method},
@@ -167,10 +161,7 @@ Result<Answers> ServerCall::ask_modern(const std::map<std::string, InputRequest>
 Task<Answers> ServerCall::ask_legacy(std::map<std::string, InputRequest> questions) {
   Answers answers;
   for (const auto& [key, question] : questions) {
-    const auto capability = capability_of(question.method);
-    if (!capability.empty() && !capabilities_->contains(capability)) {
-      co_return fail(Code::kUnsupported, fmt::format("the client does not offer {}", capability));
-    }
+    if (auto missing_capability = not_offered(question)) co_return fail(*std::move(missing_capability));
     RequestOptions options{kAskWait, kAskWait, {}, true, [outlet = request.outlet](const Message& message) {
                              outlet(message);
                              return Result<void>();
@@ -184,6 +175,53 @@ Task<Answers> ServerCall::ask_legacy(std::map<std::string, InputRequest> questio
     answers.emplace(key, *reply);
   }
   co_return answers;
+}
+
+Result<void> ServerCall::begin_task() {
+  if (!terms || as_task) return {};
+  TSUKAI_TRY(as_task, request.registry->tasks->create(terms->principal, terms->connection, terms->ttl_ms,
+                                                      terms->poll_ms));
+  as_task->work = work;
+  as_task->token = token_;
+  if (turned) turned->cancel();
+  return {};
+}
+
+void ServerCall::task_progress(double done, double total, std::string message) {
+  if (cancelled() || done <= done_last_) return;
+  done_last_ = done;
+  if (!token_.is_null() && !request.modern) {
+    Json params = {{"progressToken", *token_},
+                   {"progress", done},
+                   {"_meta", {{std::string(kMetaRelatedTask), {{"taskId", as_task->id}}}}}};
+    if (total > 0) params["total"] = total;
+    if (!message.empty()) params["message"] = message;
+    for (auto* connection : request.registry->connections) {
+      if (connection->number() == as_task->connection)
+        connection->announce_message(notification("notifications/progress", params));
+    }
+  }
+  if (message.empty()) message = total > 0 ? fmt::format("{} of {}", done, total) : fmt::format("{}", done);
+  request.registry->tasks->say(*as_task, std::move(message));
+}
+
+// Clients tell questions apart by their keys for as long as the task lives, so each is used once.
+Task<Answers> ServerCall::ask_in_task(std::map<std::string, InputRequest> questions) {
+  auto& tasks = *request.registry->tasks;
+  std::map<std::string, std::string> keys;
+  std::map<std::string, InputRequest> asked;
+  ++rounds_asked_;
+  for (auto& [key, question] : questions) {
+    if (auto missing_capability = not_offered(question)) co_return fail(*std::move(missing_capability));
+    keys[key] = rounds_asked_ == 1 ? key : fmt::format("{}-{}", key, rounds_asked_);
+    asked.emplace(keys[key], std::move(question));
+  }
+  tasks.ask(*as_task, std::move(asked));
+  while (true) {
+    if (is_over(as_task->status)) co_return fail(Code::kCancelled, "the task is over");
+    if (auto answers = tasks.answers(*as_task, keys)) co_return *std::move(answers);
+    if (!co_await next_change(as_task)) co_return fail(Code::kCancelled, "the task was cancelled");
+  }
 }
 
 }  // namespace tsukai::mcp

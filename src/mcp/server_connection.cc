@@ -16,6 +16,7 @@ struct ServerConnection::Subscription {
   ServerRequest request;
   std::set<Change> changes;
   std::set<std::string> uris;
+  std::set<std::string> tasks;
 
   void send(const char* method, Json params) const {
     params["_meta"][std::string(kMetaSubscriptionId)] = *request.id;
@@ -41,6 +42,7 @@ const char* method_of(Change change) {
 
 ServerConnection::ServerConnection(Registry& registry, asio::any_io_executor executor)
     : registry_(registry),
+      number_(++registry.connections_made),
       calls_(executor),
       peer_(executor,
             [](const Message&) -> Result<void> { return fail(Code::kTransport, "no stream to the client"); }),
@@ -78,6 +80,19 @@ void ServerConnection::announce_updated(const std::string& uri) {
   if (announcements_ && subscribed_.contains(uri)) announcements_(notification(kMethod, Json{{"uri", uri}}));
   for (const auto& [id, subscription] : listens_) {
     if (subscription.uris.contains(uri)) subscription.send(kMethod, Json{{"uri", uri}});
+  }
+}
+
+void ServerConnection::announce_message(Message message) {
+  if (!version_.empty() && announcements_) announcements_(std::move(message));
+}
+
+void ServerConnection::announce_task(const ServerTask& task) {
+  if (task.connection == number_ && version_ >= "2025-11-25")
+    announce_message(notification("notifications/tasks/status", registry_.tasks->legacy(task)));
+  for (const auto& [id, subscription] : listens_) {
+    if (subscription.tasks.contains(task.id))
+      subscription.send("notifications/tasks", registry_.tasks->modern(task, true));
   }
 }
 
@@ -142,7 +157,7 @@ bool ServerConnection::handle_stateless(const ServerRequest& request) {
   }
   if (request.method == "server/discover") {
     Json answer = {{"supportedVersions", Json::array({std::string(kModernVersion)})},
-                   {"capabilities", registry_.capabilities()}};
+                   {"capabilities", registry_.capabilities(kModernVersion)}};
     if (!registry_.options.instructions.empty()) answer["instructions"] = registry_.options.instructions;
     request.answer_cacheable(std::move(answer));
     return true;
@@ -195,7 +210,9 @@ void ServerConnection::dispatch(ServerRequest request, JsonValue capabilities, i
   if ((method == "resources/list" || method == "resources/templates/list") && resources) return list(request);
   if (method == "prompts/list" && !registry_.prompts.empty()) return list(request);
   if (method == "completion/complete" && registry_.completion) return complete(std::move(request));
+  if (handle_task_request(request, *capabilities)) return;
 
+  std::optional<TaskTerms> terms;
   if (method == "tools/call" && !registry_.tools.empty()) {
     if (registry_.tool(name) == nullptr)
       return request.refuse(kInvalidParams, fmt::format("unknown tool: {}", name));
@@ -204,13 +221,19 @@ void ServerConnection::dispatch(ServerRequest request, JsonValue capabilities, i
       return request.refuse(kInvalidParams,
                             fmt::format("arguments must be an object, not {}", arguments->type_name()));
     }
+    if (auto refusal = task_terms(request, *capabilities, terms)) {
+      return refusal->refused ? request.reject(refusal->code, refusal->message, refusal->data)
+                              : request.refuse(refusal->code, refusal->message, refusal->data);
+    }
   } else if (method == "prompts/get" && !registry_.prompts.empty()) {
     if (registry_.prompt(name) == nullptr)
       return request.refuse(kInvalidParams, fmt::format("unknown prompt: {}", name));
   } else if (!(method == "resources/read" && resources)) {
     return request.refuse(kMethodNotFound, "method not found: " + method);
   }
-  start(std::make_shared<ServerCall>(std::move(request), std::move(capabilities), log_from, &peer_));
+  auto call = std::make_shared<ServerCall>(std::move(request), std::move(capabilities), log_from, &peer_);
+  call->terms = std::move(terms);
+  start(std::move(call));
 }
 
 void ServerConnection::handle_notification(const Message& message) {
@@ -238,7 +261,7 @@ void ServerConnection::initialize(const ServerRequest& request) {
     capabilities_ = *capabilities;
   }
   Json answer = {{"protocolVersion", version_},
-                 {"capabilities", registry_.capabilities()},
+                 {"capabilities", registry_.capabilities(version_)},
                  {"serverInfo", to_json(registry_.options.implementation)}};
   if (!registry_.options.instructions.empty()) answer["instructions"] = registry_.options.instructions;
   request.answer(std::move(answer));
@@ -275,14 +298,20 @@ void ServerConnection::list(const ServerRequest& request) {
   const std::size_t page = registry_.options.page_tools;
   const std::size_t end = page == 0 ? tools.size() : std::min(tools.size(), start + page);
   Json entries = Json::array();
-  for (std::size_t i = start; i < end; ++i) entries.push_back(*tools[i].definition);
+  for (std::size_t i = start; i < end; ++i) {
+    entries.push_back(*tools[i].definition);
+    if (tools[i].task && !request.modern && version_ >= "2025-11-25") {
+      entries.back()["execution"] = {{"taskSupport", tools[i].task->required ? "required" : "optional"}};
+    }
+  }
   answer["tools"] = std::move(entries);
   if (end < tools.size()) answer["nextCursor"] = tools[end].name;
   request.answer_cacheable(std::move(answer));
 }
 
 void ServerConnection::listen(const ServerRequest& request) {
-  if (!registry_.options.changes)
+  const bool changes = registry_.options.changes;
+  if (!changes && !registry_.offers_tasks())
     return request.refuse(kMethodNotFound, "nothing of this server changes while it runs");
   const Json* wanted = find(*request.params, "notifications");
   if (wanted == nullptr || !wanted->is_object())
@@ -290,10 +319,10 @@ void ServerConnection::listen(const ServerRequest& request) {
   if (listens_.size() >= kCallsInFlightMax || listens_.contains(request.id.print())) {
     return request.refuse(kInvalidRequest, "too many subscriptions, or one with this id is open already");
   }
-  Subscription subscription{request, {}, {}};
+  Subscription subscription{request, {}, {}, {}};
   Json agreed = Json::object();
   const auto agree = [&](const char* key, Change change, bool offered) {
-    if (!offered || !bool_at(*wanted, key)) return;
+    if (!changes || !offered || !bool_at(*wanted, key)) return;
     subscription.changes.insert(change);
     agreed[key] = true;
   };
@@ -302,14 +331,30 @@ void ServerConnection::listen(const ServerRequest& request) {
   agree("promptsListChanged", Change::kPrompts, !registry_.prompts.empty());
   agree("resourcesListChanged", Change::kResources, resources);
   if (const Json* uris = find(*wanted, "resourceSubscriptions");
-      uris != nullptr && uris->is_array() && resources) {
+      uris != nullptr && uris->is_array() && resources && changes) {
     for (const auto& uri : *uris) {
       if (uri.is_string() && subscription.uris.size() < kSubscriptionsMax)
         subscription.uris.insert(uri.get<std::string>());
     }
     agreed["resourceSubscriptions"] = subscription.uris;
   }
+  std::vector<std::shared_ptr<ServerTask>> tasks;
+  if (const Json* ids = find(*wanted, "taskIds"); ids != nullptr && registry_.offers_tasks()) {
+    if (!declares_tasks(*find(*find(*request.params, "_meta"), kMetaClientCapabilities))) {
+      const auto refusal = tasks_not_declared();
+      return request.reject(refusal.code, refusal.message, refusal.data);
+    }
+    for (const auto& id : ids->is_array() ? *ids : Json::array()) {
+      auto task = id.is_string() ? registry_.tasks->find(id.get<std::string>(), principal_) : nullptr;
+      if (task) tasks.push_back(std::move(task));
+    }
+    for (const auto& task : tasks) subscription.tasks.insert(task->id);
+    agreed["taskIds"] = subscription.tasks;
+  }
   subscription.send("notifications/subscriptions/acknowledged", Json{{"notifications", std::move(agreed)}});
+  // What happened before is not told again, so each begins with how it stands.
+  for (const auto& task : tasks)
+    subscription.send("notifications/tasks", registry_.tasks->modern(*task, true));
   listens_.emplace(request.id.print(), std::move(subscription));
 }
 
@@ -350,8 +395,14 @@ void ServerConnection::start(std::shared_ptr<ServerCall> call) {
                           fmt::format("{} calls are in flight; wait for one to end", kCallsInFlightMax));
   }
   if (auto wrong = call->take_responses()) return request.reject(wrong->code, wrong->message);
+  if (call->terms) return start_task(std::move(call));
+  begin(std::move(call));
+}
+
+void ServerConnection::begin(std::shared_ptr<ServerCall> call) {
+  const auto key = call->request.id.print();
   in_flight_.emplace(key, call);
-  if (!calls_.spawn(run(call), call->task)) in_flight_.erase(key);
+  if (!calls_.spawn(call->terms ? run_until_task(call) : run(call), call->task)) in_flight_.erase(key);
 }
 
 Task<void> ServerConnection::run(std::shared_ptr<ServerCall> call) {
@@ -359,7 +410,7 @@ Task<void> ServerConnection::run(std::shared_ptr<ServerCall> call) {
   in_flight_.erase(call->request.id.print());
   if (call->is_cancelled) co_return Result<void>();
   if (answer)
-    call->request.answer(**answer);
+    call->request.answer(*std::move(answer));
   else
     call->request.outlet(failure(call->request.id, std::move(answer).error()));
   co_return Result<void>();

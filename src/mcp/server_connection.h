@@ -11,6 +11,10 @@
 
 namespace tsukai::mcp {
 
+// Whether a client of 2026-07-28 understands tasks, and what one is told that should.
+bool declares_tasks(const Json& capabilities);
+RpcError tasks_not_declared();
+
 enum class Change { kTools, kResources, kPrompts };
 
 // Pure of transport: messages go in, messages come out through outlets. Lives on one executor's thread.
@@ -31,6 +35,13 @@ class ServerConnection {
 
   void announce(Change change);
   void announce_updated(const std::string& uri);
+  void announce_task(const ServerTask& task);
+  void announce_message(Message message);
+
+  // Who the client is, where clients are told apart: its tasks are its own.
+  void set_principal(std::string principal) { principal_ = std::move(principal); }
+  const std::string& principal() const { return principal_; }
+  std::uint64_t number() const { return number_; }
 
   // What initialize settled; empty before it.
   const std::string& version() const { return version_; }
@@ -56,7 +67,22 @@ class ServerConnection {
   Task<void> run(std::shared_ptr<ServerCall> call);
   Task<void> run_completion(ServerRequest request);
 
+  // server_connection_tasks.cc
+  // May a call become a task, or must it? An error when the client may not make it like that.
+  std::optional<RpcError> task_terms(const ServerRequest& request, const Json& capabilities,
+                                     std::optional<TaskTerms>& terms) const;
+  void start_task(std::shared_ptr<ServerCall> call);
+  Task<void> run_until_task(std::shared_ptr<ServerCall> call);
+  // True: it was a request about tasks, and is answered or being worked on.
+  bool handle_task_request(const ServerRequest& request, const Json& capabilities);
+  void list_tasks(const ServerRequest& request);
+  Task<void> run_task_result(ServerRequest request, std::shared_ptr<ServerTask> task);
+  Task<void> ask_for_task(ServerRequest request, std::shared_ptr<ServerTask> task, std::string key);
+  void begin(std::shared_ptr<ServerCall> call);
+
   Registry& registry_;
+  const std::uint64_t number_;
+  std::string principal_;
   Gate calls_;
   Session peer_;                                                  // Our requests to the client (legacy).
   std::map<std::string, std::shared_ptr<ServerCall>> in_flight_;  // By printed id.

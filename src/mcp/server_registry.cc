@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "mcp/version.h"
 
 namespace tsukai::mcp {
 namespace {
@@ -58,7 +59,14 @@ const RegisteredResource* Registry::resource(const std::string& uri,
   return nullptr;
 }
 
-Json Registry::capabilities() const {
+bool Registry::offers_tasks() const {
+  for (const auto& tool : tools) {
+    if (tool.task) return true;
+  }
+  return false;
+}
+
+Json Registry::capabilities(std::string_view version) const {
   const auto changing = [&] { return options.changes ? Json{{"listChanged", true}} : Json::object(); };
   Json out = Json::object();
   if (!tools.empty()) out["tools"] = changing();
@@ -69,6 +77,13 @@ Json Registry::capabilities() const {
   }
   if (completion) out["completions"] = Json::object();
   if (options.logging) out["logging"] = Json::object();
+  if (offers_tasks() && version == kModernVersion) {
+    out["extensions"] = {{std::string(kTasksExtension), Json::object()}};
+  } else if (offers_tasks() && version >= "2025-11-25") {
+    out["tasks"] = {{"list", Json::object()},
+                    {"cancel", Json::object()},
+                    {"requests", {{"tools", {{"call", Json::object()}}}}}};
+  }
   return out;
 }
 

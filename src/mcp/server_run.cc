@@ -18,6 +18,13 @@ Json error_result(std::string text) {
   return {{"content", Json::array({{{"type", "text"}, {"text", std::move(text)}}})}, {"isError", true}};
 }
 
+Json text_block(std::string text) {
+  Json block = Json::object();
+  block["type"] = "text";
+  block["text"] = std::move(text);
+  return block;
+}
+
 Json tool_result(const RegisteredTool& tool, const ToolOutput& output, bool modern) {
   const bool structured = !output.structured.is_null();
   if (structured && tool.output) {
@@ -32,7 +39,7 @@ Json tool_result(const RegisteredTool& tool, const ToolOutput& output, bool mode
     answer["content"] = *output.content;
   } else {
     auto text = output.text.empty() && structured ? output.structured.print() : output.text;
-    answer["content"] = Json::array({{{"type", "text"}, {"text", std::move(text)}}});
+    answer["content"].push_back(text_block(std::move(text)));
   }
   // Until 2025-11-25 structuredContent is an object; other values stand in the text alone.
   if (structured && (modern || output.structured->is_object()))
@@ -119,7 +126,7 @@ asio::awaitable<Answer> run_handler(std::shared_ptr<ServerCall> call) {
     co_return answer;
   } catch (const std::exception& error) {
     // What a handler throws stays here: a mistake in one must not end the connection of all.
-    if (call->is_cancelled) co_return refused(kInternalError, "cancelled");
+    if (call->cancelled()) co_return refused(kInternalError, "cancelled");
     log_error("the handler of {} threw: {}", method, error.what());
     auto text =
         fmt::format("{} failed inside: {}", string_at(*call->request.params, "name", method), error.what());

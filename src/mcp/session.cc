@@ -2,28 +2,47 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/redirect_error.hpp>
+#include <algorithm>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
+#include <vector>
 
 namespace tsukai::mcp {
 
-using SteadyTime = std::chrono::steady_clock::time_point;
+using std::chrono::steady_clock;
+using SteadyTime = steady_clock::time_point;
+
+namespace {
+
+using Waiter = asio::async_result<asio::use_awaitable_t<>, void()>::handler_type;
+// Calls that are suspended, by id. Each waiter owns the coroutines above it, so the one who owns the waiters
+// must be owned by none of these: it is the handler of the deadline's timer.
+using Waiters = std::unordered_map<std::int64_t, Waiter>;
+
+}  // namespace
 
 struct Session::Pending {
-  explicit Pending(asio::any_io_executor executor) : wake(std::move(executor)) {}
-  asio::steady_timer wake;  // Fires at the deadline; cancelled when there is something to look at.
   std::optional<Result<Reply>> outcome;
-  SteadyTime idle_until;
+  SteadyTime idle_until, hard_end;
   RequestOptions options;
+  SteadyTime end() const { return std::min(idle_until, hard_end); }
 };
 
-struct Session::State {
+struct Session::State : std::enable_shared_from_this<Session::State> {
+  State(asio::any_io_executor given, Send how) : executor(given), send(std::move(how)), deadline(given) {}
+
   asio::any_io_executor executor;
   Send send;
   std::int64_t next_id = 1;
   std::unordered_map<std::int64_t, Pending*> pending;  // Each lives in the frame of its call.
   std::optional<Error> broken;
+  // One timer for all calls. It is set whenever a call waits, and never later than the first deadline; mostly
+  // calls end long before, and then nothing has to be set anew.
+  asio::steady_timer deadline;
+  SteadyTime deadline_at = SteadyTime::max();  // max(): not set.
+  std::weak_ptr<Waiters> waiters;
 
   // It may have gone already; then nobody needs to know.
   void tell_cancelled(std::int64_t id, const char* reason, const RequestOptions& options) {
@@ -31,13 +50,70 @@ struct Session::State {
     (void)(options.via ? options.via : send)(
         notification("notifications/cancelled", Json{{"requestId", id}, {"reason", reason}}));
   }
+
+  // What is about to wait until `end` will be looked at then.
+  std::shared_ptr<Waiters> watch(SteadyTime end) {
+    auto all = waiters.lock();
+    if (all && end >= deadline_at) return all;
+    if (!all) waiters = all = std::make_shared<Waiters>();
+    deadline_at = end;
+    deadline.expires_at(end);
+    deadline.async_wait([weak = weak_from_this(), all](boost::system::error_code error) {
+      if (error) return;  // Set anew, or given up.
+      if (auto self = weak.lock()) self->deadline_passed();
+    });
+    return all;
+  }
+
+  void deadline_passed() {
+    deadline_at = SteadyTime::max();
+    const auto now = steady_clock::now();
+    auto next = SteadyTime::max();
+    std::vector<std::int64_t> late;
+    for (const auto& [id, call] : pending) {
+      if (call->end() <= now)
+        late.push_back(id);
+      else
+        next = std::min(next, call->end());
+    }
+    if (next != SteadyTime::max()) watch(next);
+    for (const auto id : late) wake(id);
+  }
+
+  std::optional<Waiter> take_waiter(std::int64_t id) {
+    auto all = waiters.lock();
+    if (!all) return std::nullopt;
+    auto node = all->extract(id);
+    if (node.empty()) return std::nullopt;
+    return std::move(node.mapped());
+  }
+  // The call looks at its outcome soon,
+  void wake(std::int64_t id) {
+    if (auto waiter = take_waiter(id)) asio::post(executor, *std::move(waiter));
+  }
+  // or at once.
+  void resume(std::int64_t id) {
+    if (auto waiter = take_waiter(id)) (*std::move(waiter))();
+  }
+
+  // Suspends the call until it is woken, its deadline has passed or it is cancelled.
+  asio::awaitable<void> woken(std::int64_t id, SteadyTime end) {
+    return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+        [this, id, end](Waiter waiter) {
+          auto slot = asio::get_associated_cancellation_slot(waiter);
+          watch(end)->emplace(id, std::move(waiter));
+          if (slot.is_connected()) slot.assign([this, id](asio::cancellation_type) { wake(id); });
+        },
+        asio::use_awaitable);
+  }
 };
 
-Session::Session(asio::any_io_executor executor, Send send) : state_(std::make_shared<State>()) {
-  state_->executor = std::move(executor);
-  state_->send = std::move(send);
+Session::Session(asio::any_io_executor executor, Send send)
+    : state_(std::make_shared<State>(std::move(executor), std::move(send))) {}
+Session::~Session() {
+  break_off(Error(Code::kCancelled, "the connection was given up"));
+  state_->deadline.cancel();
 }
-Session::~Session() { break_off(Error(Code::kCancelled, "the connection was given up")); }
 
 const std::optional<Error>& Session::broken() const { return state_->broken; }
 std::size_t Session::in_flight() const { return state_->pending.size(); }
@@ -47,21 +123,20 @@ Result<void> Session::notify(std::string method, JsonValue params) {
   return state_->send(notification(std::move(method), std::move(params)));
 }
 
-Task<Reply> Session::call(std::string method, Json params, RequestOptions options) {
+Task<Reply> Session::call(std::string method, JsonValue params, RequestOptions options) {
   return run(state_, std::move(method), std::move(params), std::move(options));
 }
 
-Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, Json params,
+Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, JsonValue params,
                          RequestOptions options) {
   if (state->broken) co_return fail(*state->broken);
   if (state->pending.size() >= kInFlightMax) {
     co_return fail(Code::kExhausted, fmt::format("{} requests are in flight already", kInFlightMax));
   }
   const std::int64_t id = state->next_id++;
-  params["_meta"]["progressToken"] = id;
-  Pending pending(state->executor);
-  const auto start = std::chrono::steady_clock::now();
-  const SteadyTime hard_end = start + options.most;
+  Pending pending;
+  const auto start = steady_clock::now();
+  pending.hard_end = start + options.most;
   pending.idle_until = start + options.idle;
   pending.options = std::move(options);
   struct Entry {
@@ -70,21 +145,23 @@ Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, Json 
     ~Entry() { state.pending.erase(id); }
   } entry{*state, id};
   state->pending.emplace(id, &pending);
-  const auto& send = pending.options.via ? pending.options.via : state->send;
-  TSUKAI_CO_TRY_VOID(send(request(Json(id), method, std::move(params))));
+  {
+    auto message = request(Json(id), method, std::move(params));
+    message.stamp = std::move(pending.options.stamp);
+    message.progress_token = id;
+    TSUKAI_CO_TRY_VOID((pending.options.via ? pending.options.via : state->send)(message));
+  }
 
   while (!pending.outcome) {
-    const SteadyTime end = std::min(pending.idle_until, hard_end);
-    if (std::chrono::steady_clock::now() >= end) {
-      const bool hard = end == hard_end;
+    const SteadyTime end = pending.end();
+    if (steady_clock::now() >= end) {
+      const bool hard = end == pending.hard_end;
       state->tell_cancelled(id, "timeout", pending.options);
       co_return fail(Code::kTimeout,
                      fmt::format("{} got no {} within {} ms", method, hard ? "result" : "answer",
                                  (hard ? pending.options.most : pending.options.idle).count()));
     }
-    pending.wake.expires_at(end);
-    boost::system::error_code error;
-    co_await pending.wake.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await state->woken(id, end);
     if (pending.outcome) break;
     if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) {
       state->tell_cancelled(id, "cancelled by the caller", pending.options);
@@ -98,19 +175,20 @@ bool Session::deliver(const Message& message) {
   auto& pending = state_->pending;
   if (message.kind == MessageKind::kResult || message.kind == MessageKind::kError) {
     if (!message.id->is_number_integer()) return true;
-    auto it = pending.find(message.id->get<std::int64_t>());
+    const auto id = message.id->get<std::int64_t>();
+    auto it = pending.find(id);
     if (it == pending.end() || it->second->outcome) return true;
     if (message.kind == MessageKind::kResult)
       it->second->outcome = Reply(message.body);
     else
       it->second->outcome = Reply(tl::unexpect, message.error);
-    it->second->wake.cancel();
+    state_->resume(id);  // This session may be gone now.
     return true;
   }
   if (message.kind != MessageKind::kNotification || message.method != "notifications/progress") return false;
   auto it = pending.find(integer_at(*message.body, "progressToken", -1));
   if (it == pending.end() || it->second->outcome) return true;
-  it->second->idle_until = std::chrono::steady_clock::now() + it->second->options.idle;
+  it->second->idle_until = steady_clock::now() + it->second->options.idle;
   if (it->second->options.on_progress) {
     it->second->options.on_progress({number_at(*message.body, "progress"), number_at(*message.body, "total"),
                                      string_at(*message.body, "message")});
@@ -122,7 +200,7 @@ void Session::fail_call(std::int64_t id, Error why) {
   auto it = state_->pending.find(id);
   if (it == state_->pending.end() || it->second->outcome) return;
   it->second->outcome = fail(std::move(why));
-  it->second->wake.cancel();
+  state_->wake(id);
 }
 
 void Session::break_off(Error why) {
@@ -130,7 +208,7 @@ void Session::break_off(Error why) {
   for (auto& [id, pending] : state_->pending) {
     if (pending->outcome) continue;
     pending->outcome = fail(why);
-    pending->wake.cancel();
+    state_->wake(id);
   }
 }
 

@@ -20,7 +20,8 @@ struct RequestOptions {
   OnProgress on_progress;
   bool cancellable = true;  // `initialize` must not be cancelled.
   std::function<Result<void>(const Message&)>
-      via;  // Sends this request and its cancellation; empty: as all others.
+      via;                             // Sends this request and its cancellation; empty: as all others.
+  std::shared_ptr<const Stamp> stamp;  // Of the request.
 };
 
 // What the peer answered: a result, or an error with its code.
@@ -36,13 +37,15 @@ class Session {
   Session(asio::any_io_executor executor, Send send);
   ~Session();
 
-  // Sends a request and waits for its answer. Cancelling the coroutine tells the peer. `params` must be an
-  // object. kTimeout names what was waited for, kTransport when the connection broke, kExhausted beyond
-  // kInFlightMax.
-  Task<Reply> call(std::string method, Json params, RequestOptions options);
+  // Sends a request with a progress token of its own and waits for its answer. Cancelling the coroutine tells
+  // the peer. `params` must be an object. kTimeout names what was waited for, kTransport when the connection
+  // broke, kExhausted beyond kInFlightMax.
+  Task<Reply> call(std::string method, JsonValue params, RequestOptions options);
   Result<void> notify(std::string method, JsonValue params);
 
-  // Takes a result, an error or a progress notification; gives false for anything else.
+  // Takes a result, an error or a progress notification; gives false for anything else. The call that a
+  // result or an error answers goes on inside: whatever it does next, destroying this session included, is
+  // done when this returns.
   bool deliver(const Message& message);
   // The call with this id ends with an error: no answer to it will come.
   void fail_call(std::int64_t id, Error why);
@@ -54,7 +57,7 @@ class Session {
  private:
   struct Pending;
   struct State;
-  static Task<Reply> run(std::shared_ptr<State> state, std::string method, Json params,
+  static Task<Reply> run(std::shared_ptr<State> state, std::string method, JsonValue params,
                          RequestOptions options);
   std::shared_ptr<State> state_;  // Shared with the frames of calls in flight.
 };

@@ -22,7 +22,7 @@ struct State {
     if (broken) return;
     broken = why;
     ready.cancel();
-    if (!endpoint.empty()) events.on_broken(std::move(why));
+    if (!endpoint.empty() && !abandoned) events.on_broken(std::move(why));
   }
 
   std::shared_ptr<HttpDoor> door;
@@ -32,6 +32,7 @@ struct State {
   std::string endpoint;
   std::optional<Error> broken;
   bool closing = false;
+  bool abandoned = false;  // The link was destroyed: nobody hears events any more.
 };
 using Shared = std::shared_ptr<State>;
 
@@ -55,7 +56,9 @@ Result<void> take(State& state, const SseEvent& event) {
     return fail(Code::kProtocol, fmt::format("server {} sent what is no protocol message: {}", name,
                                              parsed.error().error.message));
   }
-  for (const auto& message : parsed->messages) state.events.on_message(message);
+  for (const auto& message : parsed->messages) {
+    if (!state.abandoned) state.events.on_message(message);
+  }
   return {};
 }
 
@@ -100,7 +103,7 @@ Task<void> post_text(Shared state, std::string text) {
 Task<void> run_post(Shared state, Message message) {
   auto outcome = co_await post_text(state, print_message(message));
   const bool owed = message.kind == MessageKind::kRequest;
-  if (!outcome && owed && outcome.error().code() != Code::kCancelled) {
+  if (!outcome && owed && outcome.error().code() != Code::kCancelled && !state->abandoned) {
     state->events.on_lost(message.id->get<std::int64_t>(), {std::move(outcome).error(), 0, ""});
   }
   co_return Result<void>();
@@ -113,7 +116,7 @@ class SseLink : public ClientLink {
   SseLink(asio::any_io_executor executor, Shared state)
       : executor_(std::move(executor)), state_(std::move(state)) {}
   ~SseLink() override {
-    state_->events = {[](const Message&) {}, [](std::int64_t, const LinkFailure&) {}, [](Error) {}};
+    state_->abandoned = true;
     if (state_->gate.alive() > 0) asio::co_spawn(executor_, close_all(state_), [](std::exception_ptr) {});
   }
 

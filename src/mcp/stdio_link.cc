@@ -38,7 +38,7 @@ struct State {
     if (trace) trace(direction, text);
   }
 
-  void take(const std::string& line) {
+  void take(std::string_view line) {
     if (trimmed(line).empty()) return;
     auto parsed = parse_messages(line);
     if (!parsed) {
@@ -47,7 +47,22 @@ struct State {
       return;
     }
     show(Direction::kReceived, line);
-    for (const auto& message : parsed->messages) events.on_message(message);
+    for (const auto& message : parsed->messages) {
+      if (!process) break;  // The link was destroyed by who heard of the last one.
+      events.on_message(message);
+    }
+  }
+
+  // All that is there. What is sent meanwhile leaves together.
+  void take_all(std::string_view first) {
+    auto next = process->out().buffered();
+    if (next) process->in().hold(true);
+    take(first);
+    while (process && next) {
+      take(*next);
+      if (process) next = process->out().buffered();
+    }
+    if (process) process->in().hold(false);
   }
 
   std::string name;
@@ -75,7 +90,8 @@ Task<void> read_all(std::shared_ptr<State> state) {
           Error(Code::kTransport, fmt::format("server {} {}{}", state->name, fate, state->notes())));
       break;
     }
-    state->take(**line);
+    state->take_all(**line);
+    if (!state->process) break;
   }
   co_return Result<void>();
 }
@@ -84,8 +100,7 @@ class StdioLink : public ClientLink {
  public:
   explicit StdioLink(std::shared_ptr<State> state) : state_(std::move(state)) {}
   ~StdioLink() override {
-    state_->events = {[](const Message&) {}, [](std::int64_t, const LinkFailure&) {}, [](Error) {}};
-    state_->process.reset();
+    state_->process.reset();  // From now on no events.
   }
 
   Result<void> send(const Message& message, HttpHeaders) override { return push(message); }
@@ -128,7 +143,10 @@ Result<std::unique_ptr<ClientLink>> start_stdio_link(asio::any_io_executor execu
   if (!process) return fail(std::move(process).error().in("server " + config.name));
   state->process = *std::move(process);
   // The coroutine owns the state; it ends when the process is shut down or destroyed.
-  asio::co_spawn(executor, read_all(state), [](std::exception_ptr, const Result<void>&) {});
+  asio::co_spawn(executor, read_all(state), [](std::exception_ptr error, const Result<void>&) {
+    // Whoever waits for an answer goes on inside of it: what it throws is not the link's to swallow.
+    if (error) std::rethrow_exception(error);
+  });
   return std::make_unique<StdioLink>(std::move(state));
 }
 

@@ -75,6 +75,11 @@ class StdioTransport : public Transport {
   StdioTransport(asio::any_io_executor executor, int in, int out)
       : reader_(executor, in, kMessageBytesMax), writer_(executor, out) {}
   Task<std::optional<std::string>> receive() override { return reader_.next(); }
+  std::optional<std::string> received() override {
+    const auto line = reader_.buffered();
+    return line ? std::optional<std::string>(*line) : std::nullopt;
+  }
+  void hold(bool on) override { writer_.hold(on); }
   Result<void> send(std::string text) override { return writer_.push(std::move(text)); }
   asio::awaitable<void> flushed() override { return writer_.flushed(); }
   void end() override { writer_.close(); }

@@ -17,8 +17,12 @@ class Transport {
   // The next text that the peer sent; nullopt when the peer has ended the stream. Errors end the stream as
   // well.
   virtual Task<std::optional<std::string>> receive() = 0;
+  // The next text if it came together with the last one; nullopt: receive() is to be asked.
+  virtual std::optional<std::string> received() { return std::nullopt; }
   // Queues one message; never blocks. kTransport when the peer is gone, kExhausted when it does not read.
   virtual Result<void> send(std::string text) = 0;
+  // Between hold(true) and hold(false) what is sent may wait, to leave together.
+  virtual void hold(bool) {}
   // Resumes when everything sent has left.
   virtual asio::awaitable<void> flushed() = 0;
   // Tells the peer that nothing more will come; receiving goes on.

@@ -74,17 +74,17 @@ Result<ToolPage> parse_tool_page(const Json& result) {
   return page;
 }
 
-Result<ToolResult> parse_tool_result(const Json& result) {
+Result<ToolResult> parse_tool_result(const JsonValue& result) {
   ToolResult out;
-  const Json* content = find(result, "content");
-  const Json* structured = find(result, "structuredContent");
+  const Json* content = find(*result, "content");
+  const Json* structured = find(*result, "structuredContent");
   if (content != nullptr && !content->is_array()) return fail(Code::kProtocol, "content is no array");
   if (content == nullptr && structured == nullptr) {
     return fail(Code::kProtocol, "the result has neither content nor structuredContent");
   }
   out.content = content != nullptr ? *content : Json::array();
   if (structured != nullptr) out.structured_content = *structured;
-  out.is_error = bool_at(result, "isError");
+  out.is_error = bool_at(*result, "isError");
   out.whole = result;
   return out;
 }

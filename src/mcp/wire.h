@@ -24,6 +24,6 @@ struct ToolPage {
 };
 Result<ToolPage> parse_tool_page(const Json& result);
 
-Result<ToolResult> parse_tool_result(const Json& result);
+Result<ToolResult> parse_tool_result(const JsonValue& result);
 
 }  // namespace tsukai::mcp

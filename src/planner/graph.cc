@@ -96,28 +96,9 @@ std::vector<std::string> referenced(const PlanStep& step) {
   return ids;
 }
 
-// The members of a circle among the steps that could never start; empty: there is none.
-std::vector<std::string> circle(const Plan& plan) {
-  std::set<std::string> done;
-  for (bool more = true; more;) {
-    more = false;
-    for (const auto& step : plan.steps) {
-      const auto inputs = plan.inputs(step);
-      if (done.contains(step.id)) continue;
-      if (std::all_of(inputs.begin(), inputs.end(), [&](const auto& id) { return done.contains(id); })) {
-        done.insert(step.id);
-        more = true;
-      }
-    }
-  }
-  std::vector<std::string> stuck;
-  for (const auto& step : plan.steps) {
-    if (!done.contains(step.id)) stuck.push_back(step.id);
-  }
-  return stuck;
-}
+}  // namespace
 
-Result<PlanStep> parse_step(const Json& json, std::size_t number) {
+Result<PlanStep> parse_plan_step(const Json& json, std::size_t number) {
   PlanStep step;
   step.id = string_at(json, "id", std::to_string(number));
   step.tool = string_at(json, "tool");
@@ -134,11 +115,11 @@ Result<PlanStep> parse_step(const Json& json, std::size_t number) {
     return fault(fmt::format("an id has at most {} bytes", kPlanIdBytesMax));
   if (step.tool.empty() && step.prompt.empty()) return fault("it names no tool");
   if (!step.tool.empty() && !step.prompt.empty()) return fault("it has both a tool and a prompt");
-  if (const auto* arguments = find(json, "arguments")) {
+  if (const auto* arguments = tsukai::find(json, "arguments")) {
     if (!arguments->is_object()) return fault("its arguments are no object");
     step.arguments = *arguments;
   }
-  if (const auto* needs = find(json, "needs")) {
+  if (const auto* needs = tsukai::find(json, "needs")) {
     if (!needs->is_array()) return fault("its needs are no list of ids");
     for (const auto& need : *needs) {
       if (!need.is_string()) return fault("its needs are no list of ids");
@@ -147,8 +128,6 @@ Result<PlanStep> parse_step(const Json& json, std::size_t number) {
   }
   return step;
 }
-
-}  // namespace
 
 Result<Plan> Plan::parse(const Json& json, const std::set<std::string>& known) {
   const auto* steps = tsukai::find(json, "steps");
@@ -161,7 +140,7 @@ Result<Plan> Plan::parse(const Json& json, const std::set<std::string>& known) {
   Plan plan;
   std::vector<std::string> ids;
   for (const auto& each : *steps) {
-    TSUKAI_TRY(auto step, parse_step(each, plan.steps.size() + 1));
+    TSUKAI_TRY(auto step, parse_plan_step(each, plan.steps.size() + 1));
     if (std::find(ids.begin(), ids.end(), step.id) != ids.end()) {
       return fail(Code::kInvalidArgument,
                   fmt::format("plan step {}: there are two steps with this id", step.id));
@@ -180,27 +159,29 @@ Result<Plan> Plan::parse(const Json& json, const std::set<std::string>& known) {
                   nearest.empty() ? "" : fmt::format("did you mean {}?", nearest));
     }
   }
-  if (const auto stuck = circle(plan); !stuck.empty()) {
+  if (const auto stuck = plan.circle(); !stuck.empty()) {
     return fail(Code::kInvalidArgument,
                 fmt::format("the plan goes in a circle: {} wait for each other", fmt::join(stuck, ", ")));
   }
   return plan;
 }
 
+Json plan_step_json(const PlanStep& step) {
+  Json json = {{"id", step.id}};
+  if (step.prompt.empty()) {
+    json["tool"] = step.tool;
+    json["arguments"] = *step.arguments;
+  } else {
+    json["prompt"] = step.prompt;
+  }
+  if (!step.needs.empty()) json["needs"] = step.needs;
+  if (!step.when.empty()) json["when"] = step.when;
+  return json;
+}
+
 Json Plan::json() const {
   Json list = Json::array();
-  for (const auto& step : steps) {
-    Json json = {{"id", step.id}};
-    if (step.prompt.empty()) {
-      json["tool"] = step.tool;
-      json["arguments"] = *step.arguments;
-    } else {
-      json["prompt"] = step.prompt;
-    }
-    if (!step.needs.empty()) json["needs"] = step.needs;
-    if (!step.when.empty()) json["when"] = step.when;
-    list.push_back(std::move(json));
-  }
+  for (const auto& step : steps) list.push_back(plan_step_json(step));
   return {{"steps", list}};
 }
 
@@ -210,51 +191,113 @@ const PlanStep* Plan::find(const std::string& id) const {
   return found == steps.end() ? nullptr : &*found;
 }
 
-std::vector<std::string> Plan::inputs(const PlanStep& step) const {
+namespace {
+
+std::vector<std::string> wanted_by(const PlanStep& step) {
   auto ids = step.needs;
   for (auto& id : referenced(step)) ids.push_back(std::move(id));
   std::vector<std::string> once;
   for (auto& id : ids) {
-    if (find(id) == nullptr || std::find(once.begin(), once.end(), id) != once.end()) continue;
-    once.push_back(std::move(id));
+    if (std::find(once.begin(), once.end(), id) == once.end()) once.push_back(std::move(id));
   }
   return once;
 }
 
-std::string Plan::tree() const {
-  std::map<std::string, std::size_t> depth;
-  std::string text;
-  // A step is drawn under the deepest it waits for; parse() made sure that all can be drawn.
-  for (std::size_t drawn = 0; drawn < steps.size();) {
+}  // namespace
+
+std::vector<std::string> Plan::inputs(const PlanStep& step) const {
+  auto ids = wanted_by(step);
+  std::erase_if(ids, [this](const auto& id) { return find(id) == nullptr; });
+  return ids;
+}
+
+std::vector<std::string> Plan::missing(const PlanStep& step) const {
+  auto ids = wanted_by(step);
+  std::erase_if(ids, [this](const auto& id) { return find(id) != nullptr; });
+  return ids;
+}
+
+std::vector<std::string> Plan::circle() const {
+  std::set<std::string> done;
+  for (bool more = true; more;) {
+    more = false;
     for (const auto& step : steps) {
-      if (depth.contains(step.id)) continue;
-      std::size_t under = 0;
-      bool known = true;
-      for (const auto& id : inputs(step)) {
-        known = known && depth.contains(id);
-        if (known) under = std::max(under, depth[id] + 1);
+      if (done.contains(step.id)) continue;
+      const auto waits = inputs(step);
+      if (std::all_of(waits.begin(), waits.end(), [&](const auto& id) { return done.contains(id); })) {
+        done.insert(step.id);
+        more = true;
       }
-      if (!known) continue;
-      depth[step.id] = under;
-      ++drawn;
     }
   }
+  std::vector<std::string> stuck;
   for (const auto& step : steps) {
+    if (!done.contains(step.id)) stuck.push_back(step.id);
+  }
+  return stuck;
+}
+
+std::vector<Plan::Line> Plan::lines() const {
+  // By step: the step it is drawn under. Every round settles at least one step that is in no circle.
+  std::map<std::string, std::size_t> depth;
+  std::map<std::string, std::string> under;
+  for (std::size_t round = 0; round < steps.size() && depth.size() < steps.size(); ++round) {
+    for (const auto& step : steps) {
+      if (depth.contains(step.id)) continue;
+      const auto waits = inputs(step);
+      if (!std::all_of(waits.begin(), waits.end(), [&](const auto& id) { return depth.contains(id); }))
+        continue;
+      std::size_t deepest = 0;
+      for (const auto& id : waits) {
+        if (depth[id] + 1 < deepest) continue;
+        deepest = depth[id] + 1;
+        under[step.id] = id;
+      }
+      depth[step.id] = deepest;
+    }
+  }
+  std::vector<Line> out;
+  const std::function<void(const std::string&, const std::string&)> draw = [&](const std::string& parent,
+                                                                               const std::string& before) {
+    std::vector<std::size_t> children;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const auto found = under.find(steps[i].id);
+      if ((found == under.end() ? std::string() : found->second) == parent) children.push_back(i);
+    }
+    for (const auto child : children) {
+      const bool last = child == children.back();
+      out.push_back({child, parent.empty() ? "" : before + (last ? "└ " : "├ ")});
+      draw(steps[child].id, parent.empty() ? "" : before + (last ? "  " : "│ "));
+    }
+  };
+  draw("", "");
+  return out;
+}
+
+std::string Plan::tree() const {
+  std::string text;
+  for (const auto& [index, branch] : lines()) {
+    const auto& step = steps[index];
     const auto waits = inputs(step);
     const auto what = step.prompt.empty() ? step.tool + " " + shortened(step.arguments.print(), 100)
                                           : "asks: " + shortened(step.prompt, 100);
-    text += fmt::format("{}{} {}{}{}\n", std::string(depth[step.id] * 2, ' '), step.id, what,
-                        step.when.empty() ? "" : "  when " + step.when,
-                        waits.empty() ? "" : fmt::format("  (after {})", fmt::join(waits, ", ")));
+    text +=
+        fmt::format("{}{} {}{}{}\n", branch, step.id, what, step.when.empty() ? "" : "  when " + step.when,
+                    waits.size() < 2 ? "" : fmt::format("  (after {})", fmt::join(waits, ", ")));
   }
   return text;
 }
 
 std::string Plan::mermaid() const {
+  const auto label = [](std::string text) {
+    for (auto at = text.find('"'); at != std::string::npos; at = text.find('"', at))
+      text.replace(at, 1, "#quot;");
+    return text;
+  };
   std::string text = "flowchart TD\n";
   for (const auto& step : steps)
     text += fmt::format("  s_{}[\"{}: {}\"]\n", step.id, step.id,
-                        step.prompt.empty() ? step.tool : "asks the model");
+                        step.prompt.empty() ? label(step.tool) : "asks the model");
   for (const auto& step : steps) {
     for (const auto& id : inputs(step)) text += fmt::format("  s_{} --> s_{}\n", id, step.id);
   }

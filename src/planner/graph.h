@@ -38,11 +38,28 @@ struct Plan {
   const PlanStep* find(const std::string& id) const;
   // Ids of the steps of this plan that `step` waits for: its needs and references, in order, once each.
   std::vector<std::string> inputs(const PlanStep& step) const;
-  // One line a step, indented under the last step it waits for.
+  // Ids that `step` needs or refers to and this plan does not have: results of earlier plans, or steps that
+  // are yet to be written.
+  std::vector<std::string> missing(const PlanStep& step) const;
+  // The steps that could never start because they wait for each other; empty in every parsed plan.
+  std::vector<std::string> circle() const;
+  // The order in which steps are drawn: each under the deepest of those it waits for, the last of them where
+  // there are several. Steps in a circle come last, under nothing.
+  struct Line {
+    std::size_t step = 0;  // Index into `steps`.
+    std::string branch;    // "│ └ ": what is drawn before it; empty at the root.
+  };
+  std::vector<Line> lines() const;
+  // One line a step, in that order.
   std::string tree() const;
   // A Mermaid flowchart.
   std::string mermaid() const;
 };
+
+// One step of a plan; `number` is its place, from 1, and its id where it has none. What it refers to is not
+// looked at. kInvalidArgument as of Plan::parse.
+Result<PlanStep> parse_plan_step(const Json& json, std::size_t number);
+Json plan_step_json(const PlanStep& step);
 
 // The arguments with every reference replaced. kNotFound names a member that a result does not have.
 Result<Json> substitute(const Json& arguments, const std::map<std::string, std::string>& results);

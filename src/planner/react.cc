@@ -19,6 +19,8 @@ constexpr std::string_view kLoopNote =
     "arguments, or answer with what you know.";
 constexpr std::string_view kCutNote =
     "Your last turn was cut off because it was too long. Be brief: call one tool, or give a short answer.";
+constexpr std::string_view kInterruptedNote =
+    "Your last turn was interrupted while you were writing a plan. Go on from what was done of it.";
 constexpr std::string_view kEmptyNote = "Your last turn was empty. Call a tool, or give the answer.";
 
 bool same(const Turn& a, const Turn& b) {
@@ -62,7 +64,7 @@ bool blank(const std::string& text) { return trimmed(text).empty(); }
 
 // What is about to run out, for the message to the model and the reason; empty: nothing.
 std::string ending(const Situation& s) {
-  const auto steps = static_cast<std::int64_t>(s.turns.size());
+  const auto steps = static_cast<std::int64_t>(s.turns.size()) + s.spent.steps;
   if (s.limits.steps - steps <= 1) return fmt::format("budget: steps: {}", s.limits.steps);
   if (s.spent.tool_calls >= s.limits.tool_calls)
     return fmt::format("budget: tool_calls: {}", s.limits.tool_calls);
@@ -77,7 +79,7 @@ std::string ending(const Situation& s) {
 
 // What has run out altogether; empty: nothing.
 std::string ended(const Situation& s) {
-  if (static_cast<std::int64_t>(s.turns.size()) >= s.limits.steps) {
+  if (static_cast<std::int64_t>(s.turns.size()) + s.spent.steps >= s.limits.steps) {
     return fmt::format("the budget of {} steps is used up", s.limits.steps);
   }
   if (s.spent.tokens >= s.limits.tokens)
@@ -127,6 +129,13 @@ Next ask(const Situation& s, NoteKind note = NoteKind::kNone, std::string note_t
 
 Next after_text(const Situation& s) {
   const Turn& turn = s.turns.back();
+  if (turn.interrupted) {
+    if (trailing(s.turns, [](const Turn& t) { return t.interrupted; }) >= kInterruptedTurnsMax) {
+      return Stop{
+          false, fmt::format("the model's turn was interrupted {} times running", kInterruptedTurnsMax), {}};
+    }
+    return ask(s, NoteKind::kCut, std::string(kInterruptedNote));
+  }
   if (turn.finish == infer::FinishReason::kLength) {
     if (trailing(s.turns, [](const Turn& t) { return t.finish == infer::FinishReason::kLength; }) >=
         kCutTurnsMax) {

@@ -40,6 +40,7 @@ struct Turn {
   infer::FinishReason finish = infer::FinishReason::kStop;
   std::string text;
   std::vector<CallOutcome> calls;  // Empty when finish is kLength: a call cut short is never made.
+  bool interrupted = false;        // It broke off while steps of its plan were being done already.
 };
 
 struct Limits {
@@ -51,6 +52,7 @@ struct Limits {
 };
 
 struct Spent {
+  std::int64_t steps = 0;  // By the agents it started; its own are the turns.
   std::int64_t tool_calls = 0;
   std::int64_t tokens = 0;
   std::int64_t ms = 0;
@@ -99,6 +101,8 @@ using Next = std::variant<AskModel, Dispatch, Finish, Stop>;
 inline constexpr int kAnswerRepairsMax = 2;
 inline constexpr int kCutTurnsMax = 2;
 inline constexpr int kEmptyTurnsMax = 2;
+// So many turns running that broke off within their plans end the run.
+inline constexpr int kInterruptedTurnsMax = 3;
 // The same call with the same result in this many turns running is a loop; so is A-B-A-B.
 inline constexpr std::size_t kSameTurnsMax = 3;
 // So many turns running whose calls are all invalid end the run: the model can't write calls.

@@ -21,7 +21,8 @@ AgentFile read(std::string_view yaml, AgentFileOptions options = {.supported = k
   return std::move(*file);
 }
 
-std::string mistakes(std::string_view yaml, AgentFileOptions options = {.supported = kAll}) {
+std::string agent_file_params_mistakes(std::string_view yaml,
+                                       AgentFileOptions options = {.supported = kAll}) {
   auto file = parse_agent_file(yaml, "a.yaml", options);
   REQUIRE_FALSE_MESSAGE(file.has_value(), yaml);
   return file.error().message();
@@ -52,19 +53,21 @@ TEST_SUITE("agent/agent_file/params") {
   }
 
   TEST_CASE("a value that is missing, unknown or of the wrong type is told") {
-    CHECK(mistakes(kTrip) == "a.yaml: the parameter \"city\" needs a value: -p city=…");
-    CHECK(mistakes(kTrip, {.params = {{"city", "x"}, {"dys", "3"}}}) ==
+    CHECK(agent_file_params_mistakes(kTrip) == "a.yaml: the parameter \"city\" needs a value: -p city=…");
+    CHECK(agent_file_params_mistakes(kTrip, {.params = {{"city", "x"}, {"dys", "3"}}}) ==
           "a.yaml: there is no parameter \"dys\"; did you mean \"days\"?");
-    CHECK(mistakes(kTrip, {.params = {{"city", "x"}, {"days", "two"}}}) ==
+    CHECK(agent_file_params_mistakes(kTrip, {.params = {{"city", "x"}, {"days", "two"}}}) ==
           "a.yaml: the parameter \"days\" must be a whole number, not \"two\"");
-    CHECK(mistakes(kTrip, {.params = {{"city", "x"}, {"pace", "brisk"}}})
+    CHECK(agent_file_params_mistakes(kTrip, {.params = {{"city", "x"}, {"pace", "brisk"}}})
               .find("must be one of [\"slow\",\"fast\"], not \"brisk\"") != std::string::npos);
-    CHECK(mistakes("model: m", {.params = {{"x", "1"}}}) == "a.yaml: there is no parameter \"x\"");
+    CHECK(agent_file_params_mistakes("model: m", {.params = {{"x", "1"}}}) ==
+          "a.yaml: there is no parameter \"x\"");
   }
 
   TEST_CASE("a name that was never declared is told with its place, unless nothing is declared at all") {
-    CHECK(mistakes("model: m\nparams: {city: {default: Kyoto}}\ninstructions: in {{cty}}") ==
-          "a.yaml:3:15: there is no parameter \"cty\"; did you mean \"city\"?");
+    CHECK(
+        agent_file_params_mistakes("model: m\nparams: {city: {default: Kyoto}}\ninstructions: in {{cty}}") ==
+        "a.yaml:3:15: there is no parameter \"cty\"; did you mean \"city\"?");
     CHECK(read("model: m\ninstructions: in {{city}}").instructions == "in {{city}}");
   }
 
@@ -74,7 +77,7 @@ TEST_SUITE("agent/agent_file/params") {
 
   TEST_CASE("mistakes in the declarations have their place") {
     auto has = [](std::string_view yaml, std::string_view part) {
-      const std::string text = mistakes(yaml);
+      const std::string text = agent_file_params_mistakes(yaml);
       CHECK_MESSAGE(text.find(part) != std::string::npos, text);
     };
     has("model: m\nparams: [x]", "a.yaml:2:9: \"params\" must be a mapping");
@@ -92,7 +95,7 @@ TEST_SUITE("agent/agent_file/params") {
   TEST_CASE("filling in can't blow a text up") {
     std::string yaml = "model: m\nparams: {a: {default: x}}\ninstructions: \"";
     for (int i = 0; i < 2000; ++i) yaml += "{{a}}";
-    CHECK(mistakes(yaml + "\"", {.params = {{"a", std::string(1000, 'y')}}})
+    CHECK(agent_file_params_mistakes(yaml + "\"", {.params = {{"a", std::string(1000, 'y')}}})
               .find("once its parameters are filled in") != std::string::npos);
   }
 }
@@ -107,11 +110,11 @@ TEST_SUITE("agent/agent_file/rules") {
     CHECK(file.policy[0].when.holds(Json{{"amount", 60}}).value());
     CHECK_FALSE(file.policy[0].when.holds(Json{{"amount", 50}}).value());
     CHECK(file.policy[1].when.always());
-    CHECK(mistakes("model: m\npolicy: [{allow: '*', when: 'a >'}]") ==
+    CHECK(agent_file_params_mistakes("model: m\npolicy: [{allow: '*', when: 'a >'}]") ==
           "a.yaml:2:29: \"when\": column 4: expected a value, not the end");
-    CHECK(mistakes("model: m\npolicy: [{when: 'a'}]").find("a rule needs allow, ask or deny") !=
-          std::string::npos);
-    CHECK(mistakes("model: m\npolicy: [{allow: '*', ask: '*'}]").find("a rule is either") !=
+    CHECK(agent_file_params_mistakes("model: m\npolicy: [{when: 'a'}]")
+              .find("a rule needs allow, ask or deny") != std::string::npos);
+    CHECK(agent_file_params_mistakes("model: m\npolicy: [{allow: '*', ask: '*'}]").find("a rule is either") !=
           std::string::npos);
   }
 
@@ -119,7 +122,8 @@ TEST_SUITE("agent/agent_file/rules") {
     CHECK(read("model: m\nplanner: auto").planner == Planner::kAuto);
     CHECK(read("model: m\nplanner: plan").planner == Planner::kPlan);
     CHECK(read("model: m\nbudget: {usd: 0.5}").budget.usd == doctest::Approx(0.5));
-    CHECK(mistakes("model: m\nbudget: {usd: -1}").find("\"budget.usd\" must be from 0") != std::string::npos);
+    CHECK(agent_file_params_mistakes("model: m\nbudget: {usd: -1}").find("\"budget.usd\" must be from 0") !=
+          std::string::npos);
   }
 }
 

@@ -12,14 +12,14 @@ using namespace tsukai::agent;
 
 namespace {
 
-AgentFile read(std::string_view yaml, const std::string& path = "agents/a.yaml") {
+AgentFile agent_file_read(std::string_view yaml, const std::string& path = "agents/a.yaml") {
   auto file = parse_agent_file(yaml, path);
   REQUIRE_MESSAGE(file.has_value(), (file ? "" : file.error().text()));
   return std::move(*file);
 }
 
 // The message for a file that must be refused.
-std::string mistakes(std::string_view yaml) {
+std::string agent_file_mistakes(std::string_view yaml) {
   auto file = parse_agent_file(yaml, "a.yaml");
   REQUIRE_FALSE(file.has_value());
   CHECK(file.error().code() == Code::kInvalidArgument);
@@ -30,7 +30,7 @@ std::string mistakes(std::string_view yaml) {
 
 TEST_SUITE("agent/agent_file") {
   TEST_CASE("every key is read") {
-    const AgentFile file = read(R"(
+    const AgentFile file = agent_file_read(R"(
 name: day-out
 model: models/tiny.gguf
 tool_choice: required-first
@@ -81,7 +81,7 @@ tokens_per_step: 256
   }
 
   TEST_CASE("a file with a model alone has the documented defaults") {
-    const AgentFile file = read("model: m.gguf", "x/planner.yaml");
+    const AgentFile file = agent_file_read("model: m.gguf", "x/planner.yaml");
     CHECK(file.name == "planner");
     CHECK(file.model == "x/m.gguf");
     CHECK(file.tool_choice == infer::ToolChoice::kAuto);
@@ -93,25 +93,26 @@ tokens_per_step: 256
   }
 
   TEST_CASE("paths are relative to the file's folder; names and absolute paths stay") {
-    CHECK(read("model: /abs/m.gguf").model == "/abs/m.gguf");
-    CHECK(read("model: bundled").model == "bundled");
-    CHECK(read("model: smollm2").model == "smollm2");
-    CHECK(read("model: weights/qwen3").model == "agents/weights/qwen3");
-    CHECK(read("model: \"openai:qwen@http://127.0.0.1:1/v1\"").model == "openai:qwen@http://127.0.0.1:1/v1");
-    CHECK(read("model: ../m.gguf").model == "m.gguf");
-    CHECK(read("model: m.gguf", "a.yaml").model == "m.gguf");
-    CHECK(read("model: m\nservers: {s: {command: c, cwd: data}}").servers[0].cwd == "agents/data");
+    CHECK(agent_file_read("model: /abs/m.gguf").model == "/abs/m.gguf");
+    CHECK(agent_file_read("model: bundled").model == "bundled");
+    CHECK(agent_file_read("model: smollm2").model == "smollm2");
+    CHECK(agent_file_read("model: weights/qwen3").model == "agents/weights/qwen3");
+    CHECK(agent_file_read("model: \"openai:qwen@http://127.0.0.1:1/v1\"").model ==
+          "openai:qwen@http://127.0.0.1:1/v1");
+    CHECK(agent_file_read("model: ../m.gguf").model == "m.gguf");
+    CHECK(agent_file_read("model: m.gguf", "a.yaml").model == "m.gguf");
+    CHECK(agent_file_read("model: m\nservers: {s: {command: c, cwd: data}}").servers[0].cwd == "agents/data");
   }
 
   TEST_CASE("every mistake is told, each with its place and the nearest key") {
-    CHECK(mistakes("modle: x\n"
-                   "tool_choice: requird\n"
-                   "budget:\n"
-                   "  step: 3\n"
-                   "  tokens: many\n"
-                   "  seconds: 0\n"
-                   "memory: {scope: [users]}\n"
-                   "sampling: [1]\n") ==
+    CHECK(agent_file_mistakes("modle: x\n"
+                              "tool_choice: requird\n"
+                              "budget:\n"
+                              "  step: 3\n"
+                              "  tokens: many\n"
+                              "  seconds: 0\n"
+                              "memory: {scope: [users]}\n"
+                              "sampling: [1]\n") ==
           "a.yaml:1:1: \"model\" is missing, for example `model: weights.gguf`\n"
           "a.yaml:1:1: unknown key \"modle\"; did you mean \"model\"?\n"
           "a.yaml:2:14: \"tool_choice\" must be one of auto, required, none, required-first, not "
@@ -126,7 +127,7 @@ tokens_per_step: 256
 
   TEST_CASE("a wrong type says what was wanted and what is there") {
     auto has = [](std::string_view yaml, std::string_view part) {
-      const std::string text = mistakes(yaml);
+      const std::string text = agent_file_mistakes(yaml);
       CHECK_MESSAGE(text.find(part) != std::string::npos, text);
     };
     has("model: 3", "a.yaml:1:8: \"model\" must be text (put it in quotes), not a whole number");
@@ -179,16 +180,16 @@ tokens_per_step: 256
   }
 
   TEST_CASE("a rule for a server that is not there is a mistake, with the nearest") {
-    const std::string text =
-        mistakes("model: m\nservers: {shop: {command: s}}\npolicy:\n  - deny: shp.refund\ntools: [refund]\n");
+    const std::string text = agent_file_mistakes(
+        "model: m\nservers: {shop: {command: s}}\npolicy:\n  - deny: shp.refund\ntools: [refund]\n");
     CHECK(text ==
           "a.yaml:4:11: \"shp.refund\": there is no server \"shp\"; did you mean \"shop\"?\n"
           "a.yaml:5:9: \"refund\" names no tool: write server.tool, where * stands for anything");
-    CHECK(read("model: m\npolicy: [{deny: '*'}, {allow: '*.read'}]").policy.size() == 2);
+    CHECK(agent_file_read("model: m\npolicy: [{deny: '*'}, {allow: '*.read'}]").policy.size() == 2);
   }
 
   TEST_CASE("YAML values become the JSON values of its core types") {
-    const Json schema = read(R"(
+    const Json schema = agent_file_read(R"(
 model: m
 output:
   schema:
@@ -202,32 +203,35 @@ output:
   }
 
   TEST_CASE("what JSON can't hold is a mistake with its place") {
-    CHECK(mistakes("model: m\noutput: {schema: {maximum: .inf}}")
+    CHECK(agent_file_mistakes("model: m\noutput: {schema: {maximum: .inf}}")
               .find("a.yaml:2:28: .inf can't be written in JSON") != std::string::npos);
   }
 
   TEST_CASE("anchors and aliases work, within limits") {
-    CHECK(read("model: m\nservers: {a: &s {command: c}, b: *s}").servers[1].command == "c");
+    CHECK(agent_file_read("model: m\nservers: {a: &s {command: c}, b: *s}").servers[1].command == "c");
     std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
     for (int i = 1; i < 10; ++i) {
       laughs += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [";
       for (int k = 0; k < 10; ++k) laughs += (k > 0 ? ", *a" : "*a") + std::to_string(i - 1);
       laughs += "]\n";
     }
-    CHECK(mistakes(laughs).find("more than 20000 values once its aliases are expanded") != std::string::npos);
+    CHECK(agent_file_mistakes(laughs).find("more than 20000 values once its aliases are expanded") !=
+          std::string::npos);
     CHECK_FALSE(parse_agent_file("model: &m [*m]", "a.yaml").has_value());
     CHECK_FALSE(parse_agent_file("&a {model: m, x: *a}", "a.yaml").has_value());
   }
 
   TEST_CASE("depth, size and the number of mistakes are limited") {
-    CHECK(mistakes("model: m\noutput: {schema: " + std::string(40, '[') + std::string(40, ']') + "}")
-              .find("nested deeper") != std::string::npos);
+    CHECK(
+        agent_file_mistakes("model: m\noutput: {schema: " + std::string(40, '[') + std::string(40, ']') + "}")
+            .find("nested deeper") != std::string::npos);
     CHECK_FALSE(parse_agent_file("model: " + std::string(100'000, '['), "a.yaml").has_value());
     CHECK_FALSE(parse_agent_file("model: " + std::string(100'000, '{'), "a.yaml").has_value());
-    CHECK(mistakes("model: " + std::string(300'000, 'x')).find("over the limit") != std::string::npos);
+    CHECK(agent_file_mistakes("model: " + std::string(300'000, 'x')).find("over the limit") !=
+          std::string::npos);
     std::string many = "model: m\n";
     for (int i = 0; i < 200; ++i) many += "zzzzzz" + std::to_string(i) + ": 1\n";
-    CHECK(split(mistakes(many), '\n').size() == 51);
+    CHECK(split(agent_file_mistakes(many), '\n').size() == 51);
   }
 
   TEST_CASE("a missing file, a folder and a readable file are told apart") {

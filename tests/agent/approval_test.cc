@@ -1,13 +1,12 @@
 #include <doctest/doctest.h>
 
 #include "agent/support/situation.h"
+#include "support/text.h"
 
 using namespace tsukai;
 using namespace tsukai::agent;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 void prepare(Situation& s) {
   s.tool("shop", "pay", answering("paid"));

@@ -4,13 +4,12 @@
 #include "agent/decisions.h"
 #include "agent/replay.h"
 #include "agent/support/situation.h"
+#include "support/text.h"
 
 using namespace tsukai;
 using namespace tsukai::agent;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 void ask_before_paying(Situation& s) {
   s.tool("shop", "pay", answering("paid"));

@@ -1,13 +1,12 @@
 #include <doctest/doctest.h>
 
 #include "agent/support/situation.h"
+#include "support/text.h"
 
 using namespace tsukai;
 using namespace tsukai::agent;
 
 namespace {
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 // A model that would call tools for ever, but answers when it may not.
 void restless(Situation& s, int turns) {

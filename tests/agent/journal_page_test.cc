@@ -7,13 +7,12 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/journal_store.h"
+#include "support/text.h"
 
 using namespace tsukai;
 using namespace tsukai::agent;
 
 namespace {
-
-bool has(const std::string& page, std::string_view part) { return page.find(part) != std::string::npos; }
 
 // A run with two model calls, parallel tools and an approval.
 std::string full_run(JournalStore& store) {
@@ -66,11 +65,11 @@ TEST_SUITE("agent/journal/page") {
     const std::string run = full_run(store);
     const std::string page = run_page(store.journal->export_run(run).value());
     const auto rows = store.journal->rows(run).value();
-    for (const auto& row : rows) CHECK(has(page, "id=\"row-" + std::to_string(row.seq) + "\""));
+    for (const auto& row : rows) CHECK(contains(page, "id=\"row-" + std::to_string(row.seq) + "\""));
     for (const char* part : {"the beans are ordered", "prefix hit ratio", "<svg", "maps.maps_around_search, ",
                              "460 reused · 80 prefilled · 40 generated", "I should look at the map.",
                              "old gate", "is intact", "Café Lune, 200 m"}) {
-      CHECK_MESSAGE(has(page, part), part);
+      CHECK_MESSAGE(contains(page, part), part);
     }
     // For a person (or a browser) to look at.
     if (const char* path = std::getenv("TSUKAI_TEST_PAGE")) std::ofstream(path) << page;
@@ -84,24 +83,25 @@ TEST_SUITE("agent/journal/page") {
     store.append(run, Kind::kToolResult, evil, {{"observation", evil}});
     store.finish(run, RunState::kFailed, evil);
     const std::string page = run_page(store.journal->export_run(run).value());
-    CHECK_FALSE(has(page, "<script"));
-    CHECK_FALSE(has(page, "<img"));
-    CHECK_FALSE(has(page, "onerror='"));
-    CHECK_FALSE(has(page, "http://"));
-    CHECK_FALSE(has(page, "https://"));
-    CHECK(has(page, "default-src 'none'"));
+    CHECK_FALSE(contains(page, "<script"));
+    CHECK_FALSE(contains(page, "<img"));
+    CHECK_FALSE(contains(page, "onerror='"));
+    CHECK_FALSE(contains(page, "http://"));
+    CHECK_FALSE(contains(page, "https://"));
+    CHECK(contains(page, "default-src 'none'"));
   }
 
   TEST_CASE("erased, damaged, unfinished and nonsensical exports still make a page") {
     JournalStore store;
     const std::string run = store.short_run(), open = store.short_run(false);
-    CHECK(has(run_page(store.journal->export_run(open).value()), "running"));
+    CHECK(contains(run_page(store.journal->export_run(open).value()), "running"));
     store.execute("UPDATE journal SET attempt=9 WHERE seq=2 AND run_id='" + open + "'");
-    CHECK(has(run_page(store.journal->export_run(open).value()), "The chain is damaged"));
+    CHECK(contains(run_page(store.journal->export_run(open).value()), "The chain is damaged"));
     REQUIRE(store.journal->erase(run, "mika", "").has_value());
-    CHECK(has(run_page(store.journal->export_run(run).value()), "erased"));
-    CHECK(has(run_page({}), "</html>"));
-    CHECK(has(run_page(Json{{"run", 3}, {"rows", {1, "x", {{"seq", "y"}, {"body", 7}}}}, {"defects", {1}}}),
-              "</html>"));
+    CHECK(contains(run_page(store.journal->export_run(run).value()), "erased"));
+    CHECK(contains(run_page({}), "</html>"));
+    CHECK(contains(
+        run_page(Json{{"run", 3}, {"rows", {1, "x", {{"seq", "y"}, {"body", 7}}}}, {"defects", {1}}}),
+        "</html>"));
   }
 }

@@ -6,10 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "agent/journal_store.h"
+#include "base/random.h"
 #include "support/fake_clock.h"
 #include "support/scratch_dir.h"
 
@@ -260,6 +262,61 @@ TEST_SUITE("agent/journal/verify") {
       CHECK(flips > 1000);
       CHECK(store.defects(run).empty());
     }
+  }
+
+  // What lies on the disk, one bit at a time: every page but the lock's and the free ones, in steps that
+  // reach all offsets of a page in the end.
+  TEST_CASE("whichever byte of the file changes, a run is read as it was, or its damage is told") {
+    ScratchDir scratch;
+    const std::string path = scratch / "a.db";
+    std::string run;
+    std::string printed;
+    const auto print = [](const std::vector<Row>& rows, const RunSummary& summary) {
+      std::string text =
+          summary.task + summary.answer + std::string(name(summary.state)) + summary.totals.print();
+      for (const auto& row : rows) {
+        text += fmt::format("{} {} {} {} {} {} {}\n", row.seq, name(row.kind), row.step_key, row.attempt,
+                            row.at_ms, row.payload.print(), row.hash);
+      }
+      return text;
+    };
+    {
+      Store store(path);
+      run = a_short_run(store);
+      printed = print(store.journal->rows(run).value(), store.journal->find(run).value());
+      REQUIRE(store.database.checkpoint());
+    }
+    const std::string whole = read_file(path);
+    Random random(3);
+    int flips = 0, told = 0, unseen = 0;
+    for (std::size_t at = random.below(80); at < whole.size(); at += 1 + random.below(80)) {
+      std::string bytes = whole;
+      bytes[at] = static_cast<char>(bytes[at] ^ (1 << random.below(8)));
+      scratch.write("a.db", bytes);
+      std::filesystem::remove(path + "-wal");
+      std::filesystem::remove(path + "-shm");
+      ++flips;
+      auto database = Database::open(path, {.read_only = true, .busy_timeout_ms = 50});
+      FakeClock clock;
+      auto journal = database ? Journal::open(*database, clock) : fail(database.error());
+      if (!journal) {
+        ++told;
+        continue;
+      }
+      const auto rows = (*journal)->rows(run);
+      const auto summary = (*journal)->find(run);
+      const auto defects = (*journal)->verify(run);
+      if (!rows || !summary || !defects || !defects->empty()) {
+        ++told;
+        continue;
+      }
+      CAPTURE(at);
+      CHECK(print(*rows, *summary) == printed);
+      ++unseen;
+    }
+    CHECK(flips > 1000);
+    CHECK(told > 100);
+    CHECK(unseen > 100);  // Free space, indexes, other tables.
   }
 
   TEST_CASE("a row cut out, moved or put behind is located") {

@@ -3,15 +3,10 @@
 #include <doctest/doctest.h>
 
 #include "agent/support/situation.h"
+#include "support/text.h"
 
 using namespace tsukai;
 using namespace tsukai::agent;
-
-namespace {
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
 
 TEST_SUITE("agent/recall") {
   TEST_CASE("what one run answered is recalled by the next, quoted in its first user message") {

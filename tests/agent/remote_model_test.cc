@@ -4,10 +4,12 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <map>
 
 #include "agent/replay.h"
 #include "agent/support/chat_service.h"
 #include "agent/support/situation.h"
+#include "support/text.h"
 
 using namespace tsukai;
 using namespace tsukai::agent;
@@ -16,9 +18,7 @@ namespace {
 
 constexpr const char* kKey = "sk-very-secret-0123456789";
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
-infer::ToolDefinition tool(const std::string& name, const Json& schema = {{"type", "object"}}) {
+infer::ToolDefinition remote_model_tool(const std::string& name, const Json& schema = {{"type", "object"}}) {
   return {name, "Does it.", schema};
 }
 
@@ -38,13 +38,15 @@ struct Talk {
   infer::Transcript transcript;
   std::string shown;
 
-  explicit Talk(const std::string& more = "") {
+  explicit Talk(const std::string& more = "",
+                std::chrono::milliseconds idle_timeout = std::chrono::milliseconds(120'000)) {
     auto spec = parse_remote_spec("openai:m@" + service.url() + more);
     REQUIRE(spec);
     RemoteModelOptions options;
     options.spec = *spec;
     options.key = kKey;
     options.back_off = std::chrono::milliseconds(1);
+    options.idle_timeout = idle_timeout;
     model = make_remote_model(std::move(options));
     request.messages = {said(infer::Role::kSystem, "Be brief."), said(infer::Role::kUser, "Hello.")};
   }
@@ -88,6 +90,7 @@ TEST_SUITE("agent/remote_model") {
     CHECK(reply.usage.reused_tokens == 60);
     CHECK(reply.usage.prefilled_tokens == 40);
     CHECK(reply.usage.generated_tokens == 5);
+    CHECK(reply.usage.usd == doctest::Approx(40e-6 + 6e-6 + 10e-6));
     REQUIRE(talk.service.requests.size() == 1);
     CHECK(talk.service.requests[0].target == "/v1/chat/completions");
     CHECK(header_text(talk.service.requests[0].headers, "Authorization") == std::string("Bearer ") + kKey);
@@ -97,12 +100,12 @@ TEST_SUITE("agent/remote_model") {
     CHECK(body["messages"][1]["content"] == "Hello.");
     CHECK(body["temperature"] == 0);
     CHECK(!body.contains("tools"));
-    CHECK(!has(talk.service.requests[0].body, kKey));
+    CHECK(!contains(talk.service.requests[0].body, kKey));
   }
 
   TEST_CASE("calls are put together from their pieces, and a next prompt only adds to the one before") {
     Talk talk;
-    talk.request.tools = {tool("maps__geo")};
+    talk.request.tools = {remote_model_tool("maps__geo")};
     talk.request.tool_choice = infer::ToolChoice::kRequired;
     talk.request.calls_max = 1;
     talk.service.turns = {call_turn("maps__geo", R"({"address": "Old Gate"})"), text_turn("There.")};
@@ -125,7 +128,7 @@ TEST_SUITE("agent/remote_model") {
     const auto prompt = talk.model->render(talk.request, talk.transcript);
     REQUIRE(prompt);
     // All messages of before are kept.
-    CHECK(has(prompt->text.substr(0, prompt->kept_bytes), "\"Hello.\""));
+    CHECK(contains(prompt->text.substr(0, prompt->kept_bytes), "\"Hello.\""));
     CHECK(prompt->text.compare(0, prompt->kept_bytes, before, 0, prompt->kept_bytes) == 0);
     CHECK(prompt->text.size() - prompt->kept_bytes < 450);
     CHECK(prompt->tokens.empty());
@@ -138,7 +141,7 @@ TEST_SUITE("agent/remote_model") {
 
   TEST_CASE("arguments that are no JSON object come as they are, and go back so") {
     Talk talk;
-    talk.request.tools = {tool("maps__geo")};
+    talk.request.tools = {remote_model_tool("maps__geo")};
     talk.service.turns = {call_turn("maps__geo", R"({"address": "Old)"), text_turn("Sorry.")};
     const auto reply = talk.good();
     REQUIRE(reply.message.calls.size() == 1);
@@ -150,7 +153,7 @@ TEST_SUITE("agent/remote_model") {
 
   TEST_CASE("a turn cut by its length makes no call, also not in the history") {
     Talk talk;
-    talk.request.tools = {tool("maps__geo")};
+    talk.request.tools = {remote_model_tool("maps__geo")};
     talk.service.turns = {
         {.pieces = {delta({{"content", "Let me"}}), call_piece(0, "call_1", "maps__geo", "{\"a"),
                     delta(Json::object(), "length"), kDoneEvent}},
@@ -176,13 +179,13 @@ TEST_SUITE("agent/remote_model") {
     auto given_up = talk.ask();
     REQUIRE(!given_up);
     CHECK(given_up.error().code() == Code::kTransport);
-    CHECK(has(given_up.error().message(), "after 4 attempts: the provider answered 500: 4"));
+    CHECK(contains(given_up.error().message(), "after 4 attempts: the provider answered 500: 4"));
 
     talk.service.turns = {error_turn(400, "messages: wrong"), text_turn("never")};
     auto wrong = talk.ask();
     REQUIRE(!wrong);
     CHECK(wrong.error().code() == Code::kInvalidArgument);
-    CHECK(has(wrong.error().message(), "messages: wrong"));
+    CHECK(contains(wrong.error().message(), "messages: wrong"));
     CHECK(talk.service.turns.size() == 1);
   }
 
@@ -192,7 +195,7 @@ TEST_SUITE("agent/remote_model") {
     auto reply = talk.ask();
     REQUIRE(!reply);
     CHECK(reply.error().code() == Code::kExhausted);
-    CHECK(has(reply.error().message(), "asked to wait 7200 s"));
+    CHECK(contains(reply.error().message(), "asked to wait 7200 s"));
     talk.service.turns = {error_turn(429, "later", {{"Retry-After", "Fri, 01 Jan 2100 00:00:00 GMT"}})};
     CHECK(!talk.ask());
     CHECK(talk.service.requests.size() == 2);
@@ -207,6 +210,46 @@ TEST_SUITE("agent/remote_model") {
     talk.service.turns = {{.pieces = {": waiting\n\n"}}, text_turn("Good night.")};
     CHECK(talk.good().message.text == "Good night.");
     CHECK(talk.shown == "Good night.");
+  }
+
+  TEST_CASE("a service that falls silent is given up after a while and asked again") {
+    Talk talk("", std::chrono::milliseconds(50));
+    talk.service.turns = {{.pieces = {delta({{"content", "Good"}})}, .hangs = true}, text_turn("Good day.")};
+    CHECK(talk.good().message.text == "Good day.");
+    CHECK(talk.service.requests.size() == 2);
+  }
+
+  TEST_CASE("a call's arguments are heard as they come, each byte once, under the call's name and place") {
+    Talk talk;
+    talk.request.tools = {remote_model_tool("maps__geo"), remote_model_tool("plan")};
+    std::map<std::size_t, std::string> heard;
+    std::size_t firsts = 0;
+    talk.request.on_call = [&](const infer::CallPiece& piece) {
+      heard[piece.call] += std::string(piece.first ? piece.name : "") + std::string(piece.arguments);
+      firsts += piece.first ? 1 : 0;
+      return false;
+    };
+    talk.service.turns = {{.pieces = {call_piece(0, "a", "maps__geo", ""), call_piece(0, "", "", "{\"x\""),
+                                      call_piece(0, "", "", ":1}"), call_piece(1, "b", "plan", "{}"),
+                                      delta(Json::object(), "tool_calls"), kDoneEvent}}};
+    CHECK(talk.good().message.calls.size() == 2);
+    CHECK(heard == std::map<std::size_t, std::string>{{0, R"(maps__geo{"x":1})"}, {1, "plan{}"}});
+    CHECK(firsts == 2);
+  }
+
+  TEST_CASE("once something was begun from a turn, a cut stream is not asked for again") {
+    for (const bool begun : {false, true}) {
+      CAPTURE(begun);
+      Talk talk;
+      talk.request.tools = {remote_model_tool("plan")};
+      talk.request.on_call = [&](const infer::CallPiece&) { return begun; };
+      talk.service.turns = {{.pieces = {call_piece(0, "a", "plan", "{\"steps\":[")}},
+                            call_turn("plan", "{}")};
+      const auto reply = talk.ask();
+      CHECK(reply.has_value() != begun);
+      CHECK(talk.service.requests.size() == (begun ? 1 : 2));
+      if (!reply) CHECK(reply.error().code() == Code::kTransport);
+    }
   }
 
   TEST_CASE("what is no chat completion is the provider's fault and not asked again") {
@@ -243,7 +286,7 @@ TEST_SUITE("agent/remote_model") {
       REQUIRE(!reply);
       CHECK(reply.error().code() == code);
       CHECK(!reply.error().remedy().empty());
-      CHECK(!has(reply.error().text(), kKey));
+      CHECK(!contains(reply.error().text(), kKey));
     }
   }
 
@@ -274,7 +317,7 @@ TEST_SUITE("agent/remote_model") {
     CHECK(reply.message.reasoning == "Hmm.");
     CHECK(reply.message.text == "42");
     CHECK(talk.shown == "42");
-    CHECK(!has(reply.text, "Hm"));
+    CHECK(!contains(reply.text, "Hm"));
   }
 
   TEST_CASE("an output schema is sent, strict where the schema allows it") {
@@ -301,7 +344,7 @@ TEST_SUITE("agent/remote_model") {
     const auto prompt = talk.model->render(talk.request, {});
     REQUIRE(!prompt);
     CHECK(prompt.error().code() == Code::kUnsupported);
-    CHECK(has(prompt.error().message(), "sampling.top_k"));
+    CHECK(contains(prompt.error().message(), "sampling.top_k"));
     talk.request.sampling = {.temperature = 0.7f, .seed = 7};
     const auto body = parse_json(talk.model->render(talk.request, {})->text);
     CHECK(body->at("temperature") == 0.7);
@@ -349,7 +392,7 @@ TEST_SUITE("agent/remote_run") {
     CHECK(outcome->totals->at("reused_tokens") == 60);
     // The wrong arguments were told to the model, not to the server.
     CHECK(s.servers["maps"].calls.size() == 1);
-    CHECK(has(service.body(1)["messages"].back()["content"], "not valid"));
+    CHECK(contains(service.body(1)["messages"].back()["content"], "not valid"));
     CHECK(s.at_rest().find(kKey) == std::string::npos);
     const auto report = await(replay_run(s.rows(), nullptr));
     REQUIRE(report);
@@ -357,7 +400,34 @@ TEST_SUITE("agent/remote_run") {
     unsetenv("TSUKAI_TEST_KEY");
     auto refused = open(s.file.model, 0);
     REQUIRE(!refused);
-    CHECK(has(refused.error().text(), "TSUKAI_TEST_KEY is not set"));
+    CHECK(contains(refused.error().text(), "TSUKAI_TEST_KEY is not set"));
+    asio::co_spawn(context, service.close(), [](std::exception_ptr) {});
+    context.restart();
+    context.run();
+  }
+
+  TEST_CASE("a remote model's plan is done while it is streamed") {
+    Situation s;
+    s.file.planner = Planner::kPlan;
+    s.tool("maps", "geo", answering("at 1,2"));
+    asio::io_context context;
+    ChatService service(context);
+    const std::string first = R"({"steps":[{"id":"a","tool":"maps__geo","arguments":{}},)";
+    const std::string second = R"({"id":"b","tool":"maps__geo","arguments":{"from":"$a"}}]})";
+    service.turns = {{.pieces = {call_piece(0, "call_1", "plan", first), call_piece(0, "", "", second),
+                                 delta(Json::object(), "tool_calls"), usage(100, 0, 7), kDoneEvent}},
+                     text_turn("There.")};
+    s.file.model = "openai:m@" + service.url() + " key=none";
+    auto outcome =
+        run_to_end(context, run_agent(s.file, "Where?", s.options(), open_remote_models(s.open_model())));
+    REQUIRE_MESSAGE(outcome, outcome.error().text());
+    CHECK(outcome->answer == "There.");
+    CHECK(s.servers["maps"].calls.size() == 2);
+    CHECK(s.servers["maps"].calls[1].second["from"] == "at 1,2");
+    CHECK(s.told("plan_step").size() == 2);
+    const auto report = await(replay_run(s.rows(), nullptr));
+    REQUIRE(report);
+    CHECK(report->differences.empty());
     asio::co_spawn(context, service.close(), [](std::exception_ptr) {});
     context.restart();
     context.run();

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "support/text.h"
+
 using namespace tsukai;
 using namespace tsukai::agent;
 
@@ -17,8 +19,6 @@ std::string complaint(const std::string& text) {
   auto spec = parse_remote_spec(text);
   return spec ? std::string() : spec.error().text();
 }
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -66,15 +66,15 @@ TEST_SUITE("agent/remote_preset") {
   }
 
   TEST_CASE("a mistake is named with what is taken, and a key is not repeated") {
-    CHECK(has(complaint("opnai:m"), "names no provider"));
-    CHECK(has(complaint("openai:"), "names no model"));
-    CHECK(has(complaint("openai:m@http:///v1"), "names no host"));
-    CHECK(has(complaint("openai:m contxt=3"), "did you mean context=?"));
-    CHECK(has(complaint("openai:m context=-3"), "takes a number of tokens"));
-    CHECK(has(complaint("openai:m usd_in=cheap"), "dollars for a million tokens"));
-    CHECK(has(complaint("openai:m@http://me:secret@host/v1"), "user name or password"));
+    CHECK(contains(complaint("opnai:m"), "names no provider"));
+    CHECK(contains(complaint("openai:"), "names no model"));
+    CHECK(contains(complaint("openai:m@http:///v1"), "names no host"));
+    CHECK(contains(complaint("openai:m contxt=3"), "did you mean context=?"));
+    CHECK(contains(complaint("openai:m context=-3"), "takes a number of tokens"));
+    CHECK(contains(complaint("openai:m usd_in=cheap"), "dollars for a million tokens"));
+    CHECK(contains(complaint("openai:m@http://me:secret@host/v1"), "user name or password"));
     const auto literal = complaint("openai:m key=sk-123456789");
-    CHECK(has(literal, "takes ${NAME}"));
-    CHECK(!has(literal, "sk-123456789"));
+    CHECK(contains(literal, "takes ${NAME}"));
+    CHECK(!contains(literal, "sk-123456789"));
   }
 }

@@ -25,7 +25,7 @@ infer::ChatReply reply_of(const std::vector<std::string>& pieces) {
   return reply.reply(4000);
 }
 
-std::string calls(const std::string& list, const std::string& finish = "null") {
+std::string delta_of(const std::string& list, const std::string& finish = "null") {
   return R"({"choices":[{"delta":{"tool_calls":[)" + list + R"(]},"finish_reason":)" + finish + "}]}";
 }
 
@@ -65,16 +65,16 @@ TEST_SUITE("agent/remote_reply") {
 
   TEST_CASE("two calls may come mixed, without numbers, or whole") {
     const auto mixed =
-        reply_of({calls(R"({"index":0,"id":"a","function":{"name":"x","arguments":"{\"n\""}})"),
-                  calls(R"({"index":1,"id":"b","function":{"name":"y","arguments":"{}"}})"),
-                  calls(R"({"index":0,"function":{"arguments":":1}"}})", "\"tool_calls\"")});
+        reply_of({delta_of(R"({"index":0,"id":"a","function":{"name":"x","arguments":"{\"n\""}})"),
+                  delta_of(R"({"index":1,"id":"b","function":{"name":"y","arguments":"{}"}})"),
+                  delta_of(R"({"index":0,"function":{"arguments":":1}"}})", "\"tool_calls\"")});
     REQUIRE(mixed.message.calls.size() == 2);
     CHECK(mixed.message.calls[0].arguments->at("n") == 1);
     CHECK(mixed.message.calls[1].name == "y");
     const auto unnumbered =
-        reply_of({calls(R"({"id":"a","function":{"name":"x","arguments":"{\"n\""}})"),
-                  calls(R"({"function":{"arguments":":1}"}})"),
-                  calls(R"({"id":"b","function":{"name":"y","arguments":"{}"}})", "\"stop\"")});
+        reply_of({delta_of(R"({"id":"a","function":{"name":"x","arguments":"{\"n\""}})"),
+                  delta_of(R"({"function":{"arguments":":1}"}})"),
+                  delta_of(R"({"id":"b","function":{"name":"y","arguments":"{}"}})", "\"stop\"")});
     REQUIRE(unnumbered.message.calls.size() == 2);
     CHECK(unnumbered.message.calls[0].arguments->at("n") == 1);
     CHECK(unnumbered.finish == infer::FinishReason::kCalls);
@@ -83,7 +83,7 @@ TEST_SUITE("agent/remote_reply") {
   TEST_CASE("arguments that are JSON but no object are kept as text, for the loop to refuse") {
     for (const std::string arguments : {"[1]", "7", "\\\"x\\\"", "{\\\"a\\\":"}) {
       CAPTURE(arguments);
-      const auto reply = reply_of({calls(
+      const auto reply = reply_of({delta_of(
           R"({"index":0,"id":"a","function":{"name":"x","arguments":")" + arguments + "\"}}", "\"stop\"")});
       REQUIRE(reply.message.calls.size() == 1);
       CHECK(reply.message.calls[0].arguments->is_string());
@@ -116,8 +116,8 @@ TEST_SUITE("agent/remote_reply") {
     int calls_made = 0;
     while (called && calls_made < 1000) {
       const auto number = std::to_string(calls_made++);
-      called =
-          many.take(calls(R"({"index":)" + number + R"(,"id":")" + number + R"(","function":{"name":"x"}})"));
+      called = many.take(
+          delta_of(R"({"index":)" + number + R"(,"id":")" + number + R"(","function":{"name":"x"}})"));
     }
     CHECK(calls_made == static_cast<int>(kRemoteCallsMax) + 1);
   }

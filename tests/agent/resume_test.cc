@@ -4,16 +4,15 @@
 #include "agent/prompt_rebuild.h"
 #include "agent/recovery.h"
 #include "agent/support/situation.h"
+#include "support/text.h"
 
 using namespace tsukai;
 using namespace tsukai::agent;
 
 namespace {
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 // Two steps with a call each, then an answer; every call has an effect that is counted.
-void prepare(Situation& s) {
+void resume_prepare(Situation& s) {
   s.tool("shop", "order", [](Json arguments) { return answer_text("ordered " + arguments.dump()); });
   s.script.turns = {calls("shop__order", {{"what", "beans"}}), calls("shop__order", {{"what", "milk"}}),
                     says("all ordered")};
@@ -33,14 +32,14 @@ TEST_SUITE("agent/resume") {
   TEST_CASE(
       "wherever it dies between two rows, a resumed run does each thing once and ends as it would have") {
     Situation whole;
-    prepare(whole);
+    resume_prepare(whole);
     REQUIRE(whole.run()->state == RunState::kDone);
     for (const auto* place : {"run_started", "step_started", "step_done", "tool_call", "tool_result"}) {
       for (int count = 1; count <= 3; ++count) {
         CAPTURE(place);
         CAPTURE(count);
         Situation s;
-        prepare(s);
+        resume_prepare(s);
         s.run_killed_at(place, count);
         if (s.told("run_done").empty()) {
           const auto outcome = s.resume();
@@ -101,6 +100,38 @@ TEST_SUITE("agent/resume") {
       CHECK(outcome->state == RunState::kFailed);
       CHECK(contains(outcome->answer, "mika"));
       CHECK(s.servers["shop"].calls.size() == 1);
+    }
+  }
+
+  TEST_CASE("a call that its server made a task of is not made again: the task is asked for its result") {
+    Situation s;
+    auto& shop = s.tool("shop", "pay", answering("paid twice"));
+    shop.makes_tasks = true;
+    s.script.turns = {calls("shop__pay", {{"amount", 5}}), says("all paid")};
+    s.run_killed_when([&] {
+      const auto rows = s.rows();
+      return !rows.empty() && string_at(*rows.back().payload, "task") == "task-1" &&
+             rows.back().kind == Kind::kToolStarted;
+    });
+    REQUIRE(shop.calls.size() == 1);
+    SUBCASE("the server has kept it") {
+      shop.tasks["task-1"] = text_result("paid once");
+      const auto outcome = s.resume();
+      REQUIRE(outcome);
+      CHECK(outcome->answer == "all paid");
+      CHECK(s.observations() == std::vector<std::string>{"paid once"});
+      CHECK(shop.calls.size() == 1);
+    }
+    SUBCASE("the server no longer knows it: a person decides, and a retry calls anew") {
+      REQUIRE(s.resume()->state == RunState::kWaiting);
+      CHECK(s.rows().back().kind == Kind::kToolUnknown);
+      CHECK(shop.calls.size() == 1);
+      shop.makes_tasks = false;
+      REQUIRE(s.outside([&](Journal& journal, const std::string& run) {
+        return resolve_call(journal, run, "step-1/call-1", Resolution::kRetry, "", "mika");
+      }));
+      CHECK(s.resume()->state == RunState::kDone);
+      CHECK(shop.calls.size() == 2);
     }
   }
 
@@ -194,7 +225,7 @@ TEST_SUITE("agent/resume") {
 
   TEST_CASE("a run whose tools have changed is not continued, and can be when they are back") {
     Situation s;
-    prepare(s);
+    resume_prepare(s);
     s.run_killed_at("tool_result", 1);
     auto old = s.servers["shop"].tools;
     s.servers["shop"].tools[0].input_schema = {{"type", "object"}, {"required", {"what"}}};
@@ -224,7 +255,7 @@ TEST_SUITE("agent/resume") {
 
   TEST_CASE("a secret written into the agent file is not kept, so such a run says why it can't go on") {
     Situation s;
-    prepare(s);
+    resume_prepare(s);
     s.use("shop").env = {{"SHOP_TOKEN", "s3cr3t-t0ken-value"}};
     s.run_killed_at("step_done", 1);
     const auto outcome = s.resume();

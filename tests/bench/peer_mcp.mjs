@@ -45,7 +45,7 @@ if (words[0] === "many") {
   };
   await Promise.all(Array.from({ length: 64 }, keep));
   const took = (performance.now() - start) / 1000;
-  console.log(JSON.stringify({ client: "typescript", transport: target.startsWith("http") ? "http" : "stdio", p50_us: at(0.5), p99_us: at(0.99), cpu_us_sequential: sequential, calls_per_s_64: calls / took, cpu_us_64: (cpu() - spent) / calls }));
+  console.log(JSON.stringify({ client: "typescript", transport: target.startsWith("http") ? "http" : "stdio", protocol: client.getNegotiatedProtocolVersion(), p50_us: at(0.5), p99_us: at(0.99), cpu_us_sequential: sequential, calls_per_s_64: calls / took, cpu_us_64: (cpu() - spent) / calls }));
   await client.close();
 }
 process.exit(0);

@@ -60,7 +60,7 @@ async def measure(target, seconds):
 
         await asyncio.gather(*(keep() for _ in range(64)))
         took = time.perf_counter() - start
-        figures = {"client": "python", "transport": "http" if target.startswith("http") else "stdio"}
+        figures = {"client": "python", "transport": "http" if target.startswith("http") else "stdio", "protocol": client.protocol_version}
         figures |= {"p50_us": trips[len(trips) // 2], "p99_us": trips[int(0.99 * (len(trips) - 1))], "cpu_us_sequential": sequential}
         print(json.dumps(figures | {"calls_per_s_64": calls / took, "cpu_us_64": (cpu_us() - spent) / calls}), flush=True)
 

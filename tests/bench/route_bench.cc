@@ -1,14 +1,16 @@
 // How quickly routes are found on a generated graph of a million edges.
-//   route_bench [EDGES] [PAIRS]
+//   route_bench [EDGES] [PAIRS] [walk|cycle|drive]
 // Prints, per mode of travel, the median, the 99th percentile and the worst of random pairs, by A* and by the
 // hierarchy, and compares each pair's two routes: both must be as quick.
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
+#include <string_view>
 
 #include "base/random.h"
 #include "tools/maps/road_graph.h"
@@ -52,13 +54,19 @@ RoadGraph grid_graph(std::size_t edges_wanted, std::uint64_t seed) {
 
 using Clock = std::chrono::steady_clock;
 // What this thread has worked: on a busy machine the clock on the wall measures the others too.
-double cpu_ms() {
+double cpu_ms(clockid_t clock = CLOCK_THREAD_CPUTIME_ID) {
   timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  clock_gettime(clock, &now);
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
 }
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+long memory_max_mb() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return used.ru_maxrss / 1024;
 }
 
 // Gives the seconds of each pair's route, -1 where there is none.
@@ -97,6 +105,7 @@ std::vector<double> measure(const RoadGraph& roads, Mode mode, const char* name,
 int main(int argc, char** argv) {
   const std::size_t edges = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1'000'000;
   const int pairs = std::max(1, argc > 2 ? std::atoi(argv[2]) : 300);
+  const std::string_view only = argc > 3 ? argv[3] : "";
   auto start = Clock::now();
   RoadGraph roads = grid_graph(edges, 7);
   fmt::print("{} nodes, {} edges, built in {:.0f} ms\n", roads.nodes().size(), roads.edges().size(),
@@ -104,12 +113,18 @@ int main(int argc, char** argv) {
   bool all_agree = true;
   for (const auto& [mode, name] :
        {std::pair(Mode::kWalk, "walk"), std::pair(Mode::kCycle, "cycle"), std::pair(Mode::kDrive, "drive")}) {
+    if (!only.empty() && only != name) continue;
     const auto plain = measure(roads, mode, fmt::format("{}, A*", name).c_str(), pairs);
     start = Clock::now();
+    const double before = cpu_ms(CLOCK_PROCESS_CPUTIME_ID);
     roads.prepare(mode);
-    fmt::print("{}: hierarchy of {} shortcuts, {:.1f} MB, computed in {:.1f} s\n", name,
-               roads.hierarchy(mode).shortcuts(),
-               static_cast<double>(roads.hierarchy(mode).bytes().size()) / 1e6, ms_since(start) / 1000);
+    const double worked = cpu_ms(CLOCK_PROCESS_CPUTIME_ID) - before, took = ms_since(start);
+    fmt::print(
+        "{}: hierarchy of {} shortcuts, {:.1f} MB, computed in {:.1f} s ({:.1f} s of CPU), at most {} MB in "
+        "memory so far\n",
+        name, roads.hierarchy(mode).shortcuts(),
+        static_cast<double>(roads.hierarchy(mode).bytes().size()) / 1e6, took / 1000, worked / 1000,
+        memory_max_mb());
     const auto quick = measure(roads, mode, fmt::format("{}, hierarchy", name).c_str(), pairs);
     double worst = 0;
     bool agree = true;

@@ -1,5 +1,5 @@
 // The server that the official conformance suite examines: everything mcp/server.h offers, under the names it
-// asks for. Usage: everything_server [PORT]   (prints the port it listens on)
+// asks for. Usage: everything_server [PORT]   (prints the port it listens on), or everything_server --stdio
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -188,6 +188,48 @@ Task<ToolOutput> ask_what_is_offered(Json, CallContext& context) {
   co_return ToolOutput{{}, std::to_string(answers.size()) + " answers", {}};
 }
 
+// --- long work ---
+Task<ToolOutput> greet(Json arguments, CallContext&) {
+  co_return ToolOutput{{}, "Hello, " + string_at(arguments, "name", "nobody") + "!", {}};
+}
+Task<ToolOutput> slow_compute(Json arguments, CallContext& context) {
+  const auto seconds = integer_at(arguments, "seconds", 1);
+  for (std::int64_t done = 0; done < seconds; ++done) {
+    context.progress(static_cast<double>(done), static_cast<double>(seconds), "");
+    TSUKAI_CO_TRY_VOID(co_await sleep_for(1s));
+  }
+  co_return ToolOutput{{}, "Computed " + string_at(arguments, "label", "it"), {}};
+}
+Task<ToolOutput> failing_job(Json, CallContext&) {
+  TSUKAI_CO_TRY_VOID(co_await sleep_for(200ms));
+  co_return fail(Code::kInternal, "This job always fails");
+}
+Task<ToolOutput> confirm_delete(Json arguments, CallContext& context) {
+  std::map<std::string, InputRequest> questions;
+  questions.emplace("confirm", elicitation("Delete " + string_at(arguments, "filename", "it") + "?",
+                                           {{"confirm", {{"type", "boolean"}}}}));
+  TSUKAI_CO_TRY(auto answers, co_await context.ask(std::move(questions)));
+  const Json* content = find(*answers.at("confirm"), "content");
+  co_return ToolOutput{{}, content != nullptr && bool_at(*content, "confirm") ? "deleted" : "kept", {}};
+}
+Task<ToolOutput> multi_input(Json, CallContext& context) {
+  std::map<std::string, InputRequest> questions;
+  questions.emplace("name", elicitation("What is your name?", {{"name", kString}}));
+  questions.emplace("confirm", elicitation("Shall it be done?", {{"confirm", {{"type", "boolean"}}}}));
+  TSUKAI_CO_TRY(auto answers, co_await context.ask(std::move(questions)));
+  co_return ToolOutput{{}, answers.at("name").print() + answers.at("confirm").print(), {}};
+}
+// What it must know first is asked before there is a task.
+Task<ToolOutput> ask_then_work(Json, CallContext& context) {
+  std::map<std::string, InputRequest> questions;
+  questions.emplace("user_name", elicitation("What is your name?", {{"name", kString}}));
+  TSUKAI_CO_TRY(auto answers, co_await context.ask(std::move(questions)));
+  TSUKAI_CO_TRY_VOID(context.begin_task());
+  TSUKAI_CO_TRY_VOID(co_await sleep_for(100ms));
+  const Json* content = find(*answers.at("user_name"), "content");
+  co_return ToolOutput{{}, "Worked for " + (content != nullptr ? string_at(*content, "name") : "nobody"), {}};
+}
+
 Task<std::vector<ResourceContent>> static_text(std::string uri, std::map<std::string, std::string>,
                                                CallContext&) {
   co_return std::vector<ResourceContent>{
@@ -299,6 +341,30 @@ void add_tools(Server& server) {
       "type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}})"));
 }
 
+void add_task_tools(Server& server) {
+  const auto add_task = [&](const char* name, const char* description, ToolHandler handler, TaskRules rules,
+                            Json schema = {{"type", "object"}}) {
+    Tool tool;
+    tool.name = name;
+    tool.description = description;
+    tool.input_schema = std::move(schema);
+    server.add_task_tool(std::move(tool), std::move(handler), rules);
+  };
+  add(server, "greet", "Greets", greet, one_string("name", "Whom"));
+  TaskRules optional, required, asks_first;
+  required.required = asks_first.required = true;
+  asks_first.at_once = false;
+  add_task("slow_compute", "Takes some seconds", slow_compute, optional, Json::parse(R"({
+      "type": "object", "properties": {"seconds": {"type": "integer", "minimum": 0}, "label": {"type": "string"}}})"));
+  add_task("failing_job", "Fails after a while", failing_job, required);
+  // Clients without roots get a protocol error out of it.
+  add_task("protocol_error_job", "Asks for the roots", ask_roots, optional);
+  add_task("confirm_delete", "Asks before it deletes", confirm_delete, optional,
+           one_string("filename", "What to delete"));
+  add_task("multi_input", "Asks two things at once", multi_input, optional);
+  add_task("test_tool_with_task", "Asks for a name, then works for a while", ask_then_work, asks_first);
+}
+
 Task<void> serve(Server& server, std::uint16_t port) {
   HttpServeOptions options;
   options.port = port;
@@ -316,6 +382,7 @@ int main(int argc, char** argv) {
       {"everything", "Everything", "1.0.0"}, "Offers what the conformance suite asks for.", 0, true, true};
   auto server = Server::make(std::move(options));
   add_tools(*server);
+  add_task_tools(*server);
   add(*server, "test_trigger_tool_change", "Says that the tools changed",
       [&](Json, CallContext&) { return announce(*server, &Server::announce_tools_changed); });
   add(*server, "test_trigger_prompt_change", "Says that the prompts changed",
@@ -342,8 +409,10 @@ int main(int argc, char** argv) {
   server->set_completion(completion);
 
   asio::io_context context;
-  auto served =
-      run_to_end(context, serve(*server, static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 0)));
+  const std::string_view word = argc > 1 ? argv[1] : "0";
+  auto served = run_to_end(context, word == "--stdio"
+                                        ? server->serve_stdio()
+                                        : serve(*server, static_cast<std::uint16_t>(std::atoi(word.data()))));
   if (!served) std::fprintf(stderr, "%s\n", served.error().text().c_str());
   return served ? 0 : 3;
 }

@@ -1,267 +1,315 @@
-// Kills a run at every named place and at random instants, resumes it, and counts what its tools did.
-//   crash_driver [--random N] [--seed S]
-// Each trial forks a process that works on a run of 12 steps whose tools append a line to a file. The child
-// is killed (SIGKILL by itself at a named place, or by the parent at a random instant), further children
-// resume the run, a person is played where it waits. In the end every effect must be there exactly once, and
-// the answer must be the same.
-#include <fcntl.h>
+// Kills a run at every named place and at random instants, resumes it, and compares what is left with a run
+// that nobody killed.
+//   crash_driver [--random N] [--seed S] [--brief]     --brief: one place a cell of the matrix, not all of
+//   them
+// The run: twelve steps against the program tsukai-shop (shop_task.h), whose ledger counts the effects; once
+// with tools that take idempotency keys, once with tools that do not. It works in processes of its own, which
+// kill themselves at a named place (agent/crash_point.h) or are killed at a random instant; further processes
+// resume it, and a person is played where it waits.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <map>
-#include <set>
+#include <optional>
+#include <string_view>
 
-#include "agent/decisions.h"
 #include "agent/progress.h"
-#include "agent/runtime.h"
 #include "base/random.h"
-#include "support/await.h"
-#include "support/fake_server.h"
-#include "support/scratch_dir.h"
-#include "support/stateless_model.h"
+#include "crash/crash_trial.h"
 
 namespace tsukai::agent {
 namespace {
 
 constexpr int kResumesMax = 64;  // Beyond this a trial is stuck.
 
-// One trial's files.
-struct Place {
-  ScratchDir folder;
-  std::string database() const { return folder / "tsukai.db"; }
-  std::string effects() const { return folder / "effects"; }
+// What the run is doing when it is killed. Columns of the matrix.
+enum Situation {
+  kModelCall,
+  kToolCall,
+  kParallel,
+  kPlanned,
+  kApproval,
+  kSubAgent,
+  kMemory,
+  kLife,
+  kSituations
+};
+constexpr const char* kSituationNames[kSituations] = {"model call",   "tool call",    "parallel calls",
+                                                      "plan",         "approval",     "sub-agent",
+                                                      "memory write", "start and end"};
+
+// A place to be killed at, named as in the environment, of the nth process that works on the run.
+struct Kill {
+  std::size_t process = 0;
+  std::string place;  // "after-TOOL_STARTED:2"
 };
 
-// Lines of the effects file, each a tool's effect: "order 3", "pay 4 KEY".
-std::map<std::string, int> count_effects(const std::string& path) {
-  std::map<std::string, int> counts;
-  std::istringstream in(read_file(path));
-  for (std::string line; std::getline(in, line);) ++counts[line];
-  return counts;
-}
-
-Task<mcp::ToolResult> take_effect(std::string path, std::string line, bool keyed) {
-  // A server that takes keys does a thing once, whatever happens.
-  if (!keyed || count_effects(path)[line] == 0) {
-    const int file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-    const auto bytes = line + "\n";
-    if (file < 0 || ::write(file, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
-      co_return fail(Code::kTransport, "the effect could not be written");
-    }
-    ::close(file);
-  }
-  // Between the effect and its answer other things run, as they do with a real server.
-  TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::milliseconds(1)));
-  co_return text_result("ok " + line);
-}
-
-// What the model does in its n-th turn: 12 turns of one to three calls, unkeyed, keyed and read-only ones,
-// and a plan.
-FakeTurn turn_of(std::size_t n) {
-  if (n >= 12) return says("finished");
-  const auto order = std::pair<std::string, Json>{"shop__order", {{"n", n}}};
-  const auto pay = std::pair<std::string, Json>{"shop__pay", {{"n", n}}};
-  const auto look = std::pair<std::string, Json>{"shop__look", {{"n", n}}};
-  const auto step = [&](const char* id, const char* tool) {
-    return Json{{"id", id}, {"tool", tool}, {"arguments", {{"n", n}}}};
-  };
-  if (n == 9) {
-    auto last = step("b", "shop__pay");
-    last["needs"] = {"a", "c"};
-    return calls("plan", {{"steps", {step("a", "shop__order"), step("c", "shop__look"), last}}});
-  }
-  switch (n % 4) {
-    case 0:
-      return calls_all({order});
-    case 1:
-      return calls_all({pay});
-    case 2:
-      return calls_all({look, order, pay});
-    default:
-      return n == 7 ? calls_all({{"shop__refund", {{"n", n}}}}) : calls_all({look});
-  }
-}
-
-void add_tools(FakeServers& servers, const std::string& effects) {
-  const auto line = [](const Json& arguments, const std::string& what) {
-    return fmt::format("{} {}", what, integer_at(arguments, "n"));
-  };
-  servers.add("shop", "order",
-              [=](Json arguments) { return take_effect(effects, line(arguments, "order"), false); });
-  servers.add("shop", "refund",
-              [=](Json arguments) { return take_effect(effects, line(arguments, "refund"), false); });
-  const Json keyed = {{"type", "object"}, {"properties", {{"idempotency_key", {{"type", "string"}}}}}};
-  servers.add(
-      "shop", "pay", [=](Json arguments) { return take_effect(effects, line(arguments, "pay"), true); },
-      keyed);
-  servers.add("shop", "look", [](Json) { return answer_text("7 left"); });
-  servers["shop"].tools.back().annotations = mcp::ToolAnnotations{.read_only = true};
-}
-
-// The child's work: begins a run, or goes on with the one there is.
-int work(const std::string& database, const std::string& effects) {
-  FakeServers servers;
-  add_tools(servers, effects);
-  RuntimeOptions options;
-  options.database_path = database;
-  options.user = "mika";
-  options.connect = [&](mcp::ServerConfig config, mcp::ClientOptions) {
-    return servers.connect(std::move(config));
-  };
-  const OpenModel open = [](const std::string&, int) -> Result<std::unique_ptr<infer::ChatModel>> {
-    return std::make_unique<StatelessModel>(turn_of);
-  };
-  AgentFile file;
-  file.name = "crasher";
-  file.model = "stateless.gguf";
-  file.memory_recall = 2;
-  file.memory_scope = {"user"};
-  file.budget.tokens = 10'000'000;
-  file.planner = Planner::kAuto;
-  file.policy = {{PolicyRule::Action::kAsk, "shop.refund", 1}};
-  mcp::ServerConfig shop;
-  shop.name = "shop";
-  shop.command = "shop";
-  shop.trusted = true;
-  file.servers = {shop};
-  auto outcome = await(resume_run("last", options, open));
-  if (!outcome && outcome.error().code() == Code::kNotFound)
-    outcome = await(run_agent(file, "twelve steps", options, open));
-  // Killed after its end, before it could say so: there is nothing left to resume.
-  if (!outcome && outcome.error().message().find("has ended (done)") != std::string::npos) return 0;
-  if (!outcome) {
-    fmt::print(stderr, "  {}\n", outcome.error().text());
-    return 3;
-  }
-  return outcome->state == RunState::kDone ? 0 : outcome->state == RunState::kWaiting ? 5 : 1;
-}
-
-struct Tally {
-  int trials = 0, kills = 0, duplicated = 0, lost = 0, unknown = 0, unexpected_unknown = 0, broken = 0;
+// What nobody killed, and where it could have been.
+struct Whole {
+  Left left;
+  std::vector<Trial::Written> rows;
+  std::int64_t process_us = 0;  // The longest that a process of it took.
 };
 
-// Plays the person: approves what is asked, and looks at what really happened to settle what is unknown.
-Result<void> be_the_person(const Place& place, Tally& tally) {
-  TSUKAI_TRY(auto database, Database::open(place.database()));
-  TSUKAI_TRY(auto journal, Journal::open(database, system_clock()));
-  TSUKAI_TRY(const auto run, journal->find("last"));
-  TSUKAI_TRY(const auto pending, journal->pending_approvals(run.id));
-  for (const auto& asked : pending) {
-    TSUKAI_TRY_VOID(journal->give_approval(run.id, asked.step_key, true, "mika", "fine"));
-  }
-  TSUKAI_TRY(const auto rows, journal->rows(run.id));
-  TSUKAI_TRY(auto progress, Progress::of(rows));
-  if (progress.steps.empty()) return {};
-  const auto counts = count_effects(place.effects());
-  for (const auto& call : progress.steps.back().calls) {
-    if (call.stage != CallProgress::Stage::kUnknown) continue;
-    ++tally.unknown;
-    const auto tool = call.call.name.substr(6);
-    if (tool != "order" && tool != "refund") ++tally.unexpected_unknown;
-    const auto line = fmt::format("{} {}", tool, integer_at(*call.call.arguments, "n"));
-    const bool happened = counts.contains(line);
-    TSUKAI_TRY_VOID(resolve_call(*journal, run.id, call.step_key,
-                                 happened ? Resolution::kDone : Resolution::kRetry, "ok " + line, "mika"));
-  }
-  return {};
-}
-
-// Starts a child; `kill_after_us` < 0: it is left alone (but may kill itself at `crash_at`). Gives its wait
-// status.
-int run_child(const Place& place, const std::string& crash_at, long kill_after_us) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (crash_at.empty())
-      ::unsetenv("TSUKAI_CRASH_AT");
-    else
-      ::setenv("TSUKAI_CRASH_AT", crash_at.c_str(), 1);
-    ::_exit(work(place.database(), place.effects()));
-  }
-  if (kill_after_us >= 0) {
-    ::usleep(static_cast<useconds_t>(kill_after_us));
-    ::kill(child, SIGKILL);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return status;
-}
-
-void check(const Place& place, const std::string& what, Tally& tally) {
-  const auto counts = count_effects(place.effects());
-  for (const auto& [line, count] : counts) {
-    if (count > 1) {
-      ++tally.duplicated;
-      fmt::print("  {}: {} happened {} times\n", what, line, count);
-    }
-  }
-  for (std::size_t n = 0; n < 12; ++n) {
-    std::vector<std::string> tools;
-    for (const auto& [name, arguments] : turn_of(n).calls) {
-      if (name != "plan") tools.push_back(name);
-      if (name != "plan") continue;
-      for (const auto& step : arguments["steps"]) tools.push_back(string_at(step, "tool"));
-    }
-    for (const auto& tool : tools) {
-      const auto line = fmt::format("{} {}", tool.substr(6), n);
-      if (tool == "shop__look" || counts.contains(line)) continue;
-      ++tally.lost;
-      fmt::print("  {}: {} never happened\n", what, line);
-    }
-  }
-  auto database = Database::open(place.database());
-  auto journal = Journal::open(*database, system_clock());
-  const auto run = (*journal)->find("last");
-  const auto defects = (*journal)->verify(run->id);
-  if (run->answer != "finished" || !defects || !defects->empty()) {
-    ++tally.broken;
-    fmt::print("  {}: run {} ended {} with \"{}\"\n", what, run->id, name(run->state), run->answer);
-  }
-}
-
-// One run from its start to its end, killed as `crash_at` says or `kills` times at random.
-void trial(const std::string& crash_at, int kills, Random& random, Tally& tally) {
-  Place place;
-  ++tally.trials;
-  const auto what = crash_at.empty() ? fmt::format("trial {}", tally.trials) : crash_at;
-  for (int i = 0; i < kResumesMax; ++i) {
-    const bool first = i == 0;
-    const long kill_after = crash_at.empty() && i < kills ? static_cast<long>(random.below(60'000)) : -1;
-    const int status = run_child(place, first ? crash_at : "", kill_after);
-    if (WIFSIGNALED(status)) {
+// Works on a trial to its end. False, and told: it did not come to one.
+bool finish(Trial& trial, const std::string& what, const std::vector<Kill>& kills,
+            const std::vector<std::int64_t>& kills_us, Tally& tally) {
+  std::size_t killed = 0;
+  for (std::size_t i = 0; i < kResumesMax; ++i) {
+    const auto kill = std::find_if(kills.begin(), kills.end(), [&](const Kill& k) { return k.process == i; });
+    const int status =
+        trial.work(kill == kills.end() ? "" : kill->place, i < kills_us.size() ? kills_us[i] : -1);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
       ++tally.kills;
+      ++killed;
       continue;
     }
-    if (WEXITSTATUS(status) == 0) return check(place, what, tally);
-    if (WEXITSTATUS(status) != 5) break;
-    if (auto said = be_the_person(place, tally); !said) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+      if (killed >= kills.size()) return true;
+      fmt::print("  {}: the place was never passed\n", what);
+      return false;
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 5) break;
+    if (auto said = trial.be_the_person(); !said) {
       fmt::print("  {}: {}\n", what, said.error().text());
-      break;
+      return false;
     }
   }
-  ++tally.broken;
   fmt::print("  {}: the run did not end\n", what);
+  return false;
 }
 
-int run(int random_trials, std::uint64_t seed) {
+// One run from its start to its end, killed as told. Gives how many calls a person had to settle.
+int run_trial(const Start& start, Tools tools, const Whole& whole, const std::string& what,
+              const std::vector<Kill>& kills, const std::vector<std::int64_t>& kills_us, Tally& tally) {
+  Trial trial(start, tools, what);
+  ++tally.trials;
+  if (!finish(trial, what, kills, kills_us, tally)) {
+    ++tally.broken;
+    return trial.unknown();
+  }
+  tally.unknown += trial.unknown();
+  if (auto compared = trial.compare(whole.left, tally); !compared) {
+    ++tally.broken;
+    fmt::print("  {}: {}\n", what, compared.error().text());
+  }
+  return trial.unknown();
+}
+
+Result<Whole> run_whole(const Start& start, Tools tools) {
+  Trial trial(start, tools, "nobody is killed");
+  Whole whole;
+  for (int i = 0; i < 3; ++i) {  // It waits once, for the approval.
+    const auto began = std::chrono::steady_clock::now();
+    const int status = trial.work("", -1);
+    const auto took = std::chrono::steady_clock::now() - began;
+    whole.process_us = std::max<std::int64_t>(
+        whole.process_us, std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    if (status == 0) break;
+    TSUKAI_TRY_VOID(trial.be_the_person());
+  }
+  TSUKAI_TRY(whole.left, trial.left());
+  TSUKAI_TRY(whole.rows, trial.rows());
+  return whole;
+}
+
+// Which situation a row of the whole run shows, if it shows one.
+std::optional<Situation> situation_of(const Trial::Written& written) {
+  if (written.by_child) return kSubAgent;
+  const Row& row = written.row;
+  const auto of_turn = [&](std::size_t n) { return row.step_key.starts_with(step_key(n + 1) + "/"); };
+  switch (row.kind) {
+    case Kind::kRunStarted:
+    case Kind::kRecalled:
+    case Kind::kRunDone:
+      return kLife;
+    case Kind::kModelIntent:
+    case Kind::kModelResult:
+      return row.step_key == step_key(kSingleCall + 1) ? std::optional(kModelCall) : std::nullopt;
+    case Kind::kChildStarted:
+    case Kind::kChildDone:
+      return kSubAgent;
+    case Kind::kPlan:
+    case Kind::kApprovalAsked:
+    case Kind::kApprovalGiven:
+    case Kind::kToolIntent:
+    case Kind::kToolStarted:
+    case Kind::kToolResult:
+      if (row.kind == Kind::kPlan || of_turn(kMakesPlan)) return kPlanned;
+      if (of_turn(kSingleCall)) return kToolCall;
+      if (of_turn(kParallelCalls)) return kParallel;
+      if (of_turn(kAsksFirst)) return kApproval;
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+// The places where a row of this kind is written in this situation, by process and by how often that process
+// passes such a place.
+std::vector<Kill> places(const Whole& whole, Kind kind, Situation situation) {
+  std::vector<Kill> found;
+  std::size_t process = 0;
+  int passes = 0;
+  for (const auto& written : whole.rows) {
+    const Row& row = written.row;
+    if (row.kind == Kind::kLeaseTaken) {
+      ++process;
+      passes = 0;
+    }
+    if (row.kind != kind) continue;
+    ++passes;
+    if (situation_of(written) == situation)
+      found.push_back({process, fmt::format("{}:{}", name(kind), passes)});
+  }
+  return found;
+}
+
+// Why a row of this kind is never written in this situation.
+const char* why_not(Situation situation) {
+  switch (situation) {
+    case kModelCall:
+      return "a model call writes its intent and its result alone";
+    case kToolCall:
+    case kParallel:
+      return "a call that is allowed writes its intent, its start and its result alone";
+    case kPlanned:
+      return "the calls of a plan are allowed ones; the plan itself is one row";
+    case kApproval:
+      return "a call that asks first writes the question, the answer, and what every call writes";
+    case kSubAgent:
+      return "a sub-agent's own run recalls nothing, makes no plan and asks nobody here";
+    case kMemory:
+      return "remembering writes no row of the journal: one place before it, one after";
+    default:
+      return "a run's first and last rows, and what it recalls, belong to no call";
+  }
+}
+
+class Matrix {
+ public:
+  Matrix(const Start& start, Tools tools, const Whole& whole, bool brief, Tally& tally)
+      : start_(start), tools_(tools), whole_(whole), brief_(brief), tally_(tally) {}
+
+  void run() {
+    fmt::print("{} tools: trials a cell, + calls that a person settled; - can't occur{}\n{:<22}",
+               name(tools_), brief_ ? "; . tried with the other tools" : "", "");
+    for (const auto* situation : kSituationNames) fmt::print("{:>15}", situation);
+    fmt::print("\n");
+    for (const auto kind :
+         {Kind::kRunStarted, Kind::kRecalled, Kind::kModelIntent, Kind::kModelResult, Kind::kPlan,
+          Kind::kApprovalAsked, Kind::kApprovalGiven, Kind::kToolIntent, Kind::kToolStarted,
+          Kind::kToolResult, Kind::kChildStarted, Kind::kChildDone, Kind::kRunDone}) {
+      for (const char* when : {"before", "after"})
+        row_of(when, name(kind), [&](Situation situation) { return places(whole_, kind, situation); });
+    }
+    for (const char* when : {"before", "after"})
+      row_of(when, "episode", [&](Situation situation) {
+        const std::size_t last = places(whole_, Kind::kRunDone, kLife).back().process;
+        return situation == kMemory ? std::vector<Kill>{{last, "episode:1"}} : std::vector<Kill>{};
+      });
+    recovery();
+  }
+
+ private:
+  template <typename Places>
+  void row_of(const char* when, std::string_view kind, Places places_in) {
+    fmt::print("{:<22}", fmt::format("{}-{}", when, kind));
+    for (int i = 0; i < kSituations; ++i) {
+      int trials = 0, settled = 0;
+      const auto found = places_in(static_cast<Situation>(i));
+      // In brief, every cell once: by turns with tools of the one kind and of the other.
+      const bool mine = !brief_ || found.empty() || ++cells_ % 2 == (tools_ == Tools::kKeyed ? 0 : 1);
+      for (auto kill : found) {
+        if (!mine) break;
+        kill.place = fmt::format("{}-{}", when, kill.place);
+        settled += run_trial(start_, tools_, whole_, fmt::format("{} in {}", kill.place, kSituationNames[i]),
+                             {kill}, {}, tally_);
+        ++trials;
+        if (brief_) break;
+      }
+      fmt::print("{:>15}", !mine          ? "."
+                           : trials == 0  ? "-"
+                           : settled == 0 ? std::to_string(trials)
+                                          : fmt::format("{}+{}", trials, settled));
+    }
+    fmt::print("\n");
+    std::fflush(stdout);
+  }
+
+  // Killed in a call, and again while what became of it is found out.
+  void recovery() {
+    const auto started = places(whole_, Kind::kToolStarted, kToolCall).front();
+    const Kill in_call{started.process, "after-" + started.place};
+    std::vector<const char*> again = {"before-LEASE_TAKEN", "after-LEASE_TAKEN"};
+    if (tools_ == Tools::kUnkeyed) {
+      again.insert(again.end(), {"before-TOOL_UNKNOWN", "after-TOOL_UNKNOWN"});
+    } else {
+      again.insert(again.end(), {"before-TOOL_STARTED", "after-TOOL_STARTED"});
+    }
+    for (const auto* place : again) {
+      run_trial(start_, tools_, whole_, fmt::format("{} after {}", place, in_call.place),
+                {in_call, {in_call.process + 1, place}}, {}, tally_);
+    }
+    // The process after the one that parks the call finds the person's word.
+    if (tools_ == Tools::kUnkeyed)
+      run_trial(start_, tools_, whole_, "after-SIGNAL after " + in_call.place,
+                {in_call, {in_call.process + 2, "after-SIGNAL"}}, {}, tally_);
+    fmt::print("killed again while recovering: {}{}\n", fmt::join(again, ", "),
+               tools_ == Tools::kUnkeyed ? ", after-SIGNAL" : "");
+  }
+
+  const Start& start_;
+  const Tools tools_;
+  const Whole& whole_;
+  const bool brief_;
+  int cells_ = 0;
+  Tally& tally_;
+};
+
+void explain() {
+  fmt::print("can't occur (-):\n");
+  for (int i = 0; i < kSituations; ++i)
+    fmt::print("  {}: {}\n", kSituationNames[i], why_not(static_cast<Situation>(i)));
+}
+
+int run(int random_trials, std::uint64_t seed, bool brief) {
+  auto start = Start::make();
+  if (!start) {
+    fmt::print(stderr, "{}\n", start.error().text());
+    return 3;
+  }
   Tally tally;
   Random random(seed);
-  for (const auto* kind :
-       {"RECALLED", "PLAN", "MODEL_INTENT", "MODEL_RESULT", "TOOL_INTENT", "TOOL_STARTED", "TOOL_RESULT",
-        "APPROVAL_ASKED", "APPROVAL_GIVEN", "episode", "RUN_STARTED", "RUN_DONE"}) {
-    for (const auto* when : {"before", "after"}) {
-      for (int pass = 1; pass <= 5; ++pass)
-        trial(fmt::format("{}-{}:{}", when, kind, pass), 0, random, tally);
+  int at_places = 0;
+  for (const auto tools : {Tools::kKeyed, Tools::kUnkeyed}) {
+    auto whole = run_whole(**start, tools);
+    if (!whole) {
+      fmt::print(stderr, "{}\n", whole.error().text());
+      return 1;
+    }
+    const int before = tally.trials;
+    Matrix(**start, tools, *whole, brief, tally).run();
+    at_places += tally.trials - before;
+    // Every second trial at random has tools of this kind.
+    for (int i = tools == Tools::kKeyed ? 0 : 1; i < random_trials; i += 2) {
+      std::vector<std::int64_t> kills_us(1 + random.below(3));
+      for (auto& at : kills_us)
+        at = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(whole->process_us * 5 / 4)));
+      run_trial(**start, tools, *whole, fmt::format("random trial {}", i + 1), {}, kills_us, tally);
     }
   }
-  const int named = tally.trials;
-  for (int i = 0; i < random_trials; ++i) trial("", 1 + static_cast<int>(random.below(3)), random, tally);
+  explain();
   fmt::print(
       "{} at named places, {} at random instants (seed {}), {} kills, {} runs did not end as they should\n"
       "{} trials, {} duplicated, {} lost, {} unknown ({})\n",
-      named, random_trials, seed, tally.kills, tally.broken, tally.trials, tally.duplicated, tally.lost,
+      at_places, random_trials, seed, tally.kills, tally.broken, tally.trials, tally.duplicated, tally.lost,
       tally.unknown,
       tally.unexpected_unknown == 0 ? "all expected"
                                     : fmt::format("{} NOT expected", tally.unexpected_unknown));
@@ -274,9 +322,18 @@ int run(int random_trials, std::uint64_t seed) {
 int main(int argc, char** argv) {
   int random_trials = 100;
   std::uint64_t seed = 1;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    if (std::string_view(argv[i]) == "--random") random_trials = std::atoi(argv[i + 1]);
-    if (std::string_view(argv[i]) == "--seed") seed = std::strtoull(argv[i + 1], nullptr, 10);
+  bool brief = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view flag = argv[i];
+    const char* value = i + 1 < argc ? argv[i + 1] : "";
+    if (flag == "--random") random_trials = std::atoi(value);
+    if (flag == "--seed") seed = std::strtoull(value, nullptr, 10);
+    brief = brief || flag == "--brief";
   }
-  return tsukai::agent::run(random_trials, seed);
+  // What kill -9 leaves is the kernel's: memory shows it as well as a disk, and does not make anyone wait.
+  if (brief && std::getenv("TMPDIR") == nullptr && ::access("/dev/shm", W_OK) == 0)
+    ::setenv("TMPDIR", "/dev/shm", 1);
+  // Servers of killed processes come to this one, so that it can wait for their end.
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  return tsukai::agent::run(random_trials, seed, brief);
 }

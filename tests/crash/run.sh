@@ -5,5 +5,5 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 preset=${PRESET:-release}
 [ -d "build/$preset" ] || cmake --preset "$preset" >/dev/null
-cmake --build "build/$preset" --target crash_driver >/dev/null
+cmake --build "build/$preset" --target crash_driver tsukai-shop >/dev/null
 exec "build/$preset/bin/crash_driver" --random "${1:-1000}" --seed "${2:-1}"

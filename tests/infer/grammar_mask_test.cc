@@ -6,6 +6,7 @@
 #include "base/json_schema.h"
 #include "infer/grammar/grammar.h"
 #include "infer/support/fake_tokenizer.h"
+#include "support/byte_tokenizer.h"
 
 using namespace tsukai;
 using namespace tsukai::infer;
@@ -125,6 +126,29 @@ TEST_SUITE("infer/grammar/mask") {
     CHECK(behind->accept("c\",\"d"));
     CHECK(behind->shortest_completion() == "\"]");
     CHECK_FALSE(behind->accept("\"x"));
+  }
+
+  TEST_CASE("what a mask allows is taken, also where more ways are open at once than are followed together") {
+    const auto many = [](char after) {
+      std::vector<std::shared_ptr<const Grammar>> ways;
+      for (int i = 100; i < 900; ++i) ways.push_back(*Grammar::from_regex(std::to_string(i) + after + "?"));
+      return Grammar::any_of(std::move(ways));
+    };
+    const auto grammar =
+        Grammar::any_of({Grammar::sequence({{"", *Grammar::from_regex("x|y")}, {"", many('a')}}),
+                         Grammar::sequence({{"", *Grammar::from_regex("x|z")}, {"", many('b')}})});
+    const auto tokenizer = std::make_shared<ByteTokenizer>(std::vector<std::string>{"x899b", "x899a", "x900"},
+                                                           std::vector<std::string>{"<end>"});
+    TokenMask mask(tokenizer->size());
+    for (const char* text : {"x899b", "x899a"}) {
+      const auto matcher = Matcher::make(grammar, MaskVocabulary::make(*tokenizer));
+      matcher->mask(mask);
+      REQUIRE(mask.test(tokenizer->encode(text).front()));
+      CHECK_FALSE(mask.test(tokenizer->encode("x900").front()));
+      CHECK(matcher->accept(text));
+      CHECK(matcher->may_end());
+      CHECK_FALSE(matcher->accept("?"));
+    }
   }
 
   TEST_CASE("a refused text changes nothing") {

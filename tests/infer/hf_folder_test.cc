@@ -24,7 +24,7 @@ EngineOptions exact() {
   return options;
 }
 
-std::vector<float> logits_of(const std::string& path, const std::vector<TokenId>& tokens) {
+std::vector<float> hf_folder_logits_of(const std::string& path, const std::vector<TokenId>& tokens) {
   auto file = ModelFile::open(path);
   REQUIRE_MESSAGE(file.has_value(), file.error().text());
   auto engine = Engine::open(*file, exact());
@@ -74,16 +74,18 @@ class Copy {
 TEST_SUITE("infer/hf_folder") {
   TEST_CASE("a folder in shards gives the logits of its GGUF twin, rope scaling of Llama 3 included") {
     const ReferenceLogits reference = reference_logits("llama3");
-    const auto folder = logits_of(test_data("hf/llama3"), reference.tokens);
+    const auto folder = hf_folder_logits_of(test_data("hf/llama3"), reference.tokens);
     CHECK(largest_difference(folder, reference.logits) <= 1e-3f);
-    CHECK(largest_difference(folder, logits_of(test_data("tiny_llama3.gguf"), reference.tokens)) <= 1e-4f);
+    CHECK(largest_difference(folder, hf_folder_logits_of(test_data("tiny_llama3.gguf"), reference.tokens)) <=
+          1e-4f);
   }
 
   TEST_CASE("weights in F16 and BF16 give transformers' logits within 1e-3") {
     const ReferenceLogits half = reference_logits("qwen2_f16");
-    CHECK(largest_difference(logits_of(test_data("hf/qwen2"), half.tokens), half.logits) <= 1e-3f);
+    CHECK(largest_difference(hf_folder_logits_of(test_data("hf/qwen2"), half.tokens), half.logits) <= 1e-3f);
     const ReferenceLogits brain = reference_logits("qwen3_bf16");
-    CHECK(largest_difference(logits_of(test_data("hf/qwen3"), brain.tokens), brain.logits) <= 1e-3f);
+    CHECK(largest_difference(hf_folder_logits_of(test_data("hf/qwen3"), brain.tokens), brain.logits) <=
+          1e-3f);
   }
 
   TEST_CASE("a folder is a whole model: tokenizer, chat template, ends and facts are its own") {

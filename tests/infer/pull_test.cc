@@ -61,7 +61,7 @@ PullOptions options_for(const LoopbackHub& hub, const ScratchDir& cache) {
   return options;
 }
 
-Error refusal(const std::string& source) {
+Error pull_refusal(const std::string& source) {
   const auto parsed = parse_model_source(source);
   REQUIRE(!parsed.has_value());
   return parsed.error();
@@ -193,7 +193,7 @@ TEST_SUITE("infer/pull") {
     for (const char* bad :
          {"hf:", "hf:a", "hf:a/b/c", "hf:../b", "hf:a/..", "hf:a/b:", "hf:a/b:../x", "hf:a b/c",
           "https://example.com", "https://example.com/", "ftp://example.com/x", "model"})
-      CHECK(refusal(bad).code() == Code::kInvalidArgument);
+      CHECK(pull_refusal(bad).code() == Code::kInvalidArgument);
   }
 
   TEST_CASE("an empty or absent cache folder holds no models") {

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "infer/cpu/kernels.h"
@@ -66,6 +68,40 @@ TEST_SUITE("infer/quantisation") {
         cpu::find_kernels(name)->dequantise(entry.type, entry.bytes.data(), values.size(), values.data());
         for (std::size_t i = 0; i < values.size(); ++i) {
           REQUIRE(std::abs(values[i] - entry.values[i]) <= 2e-6f * (1 + std::abs(entry.values[i])));
+        }
+      }
+    }
+  }
+
+  TEST_CASE("a dot product with packed weights has the bits of unpacking them first") {
+    for (const std::string& name : cpu::available_kernels()) {
+      const cpu::Kernels& kernels = *cpu::find_kernels(name);
+      for (const Entry& entry : entries()) {
+        const std::size_t width = entry.values.size();
+        const std::size_t block = width >= 256 ? row_bytes(entry.type, 256) : entry.bytes.size();
+        std::vector<float> x(width);
+        for (std::size_t i = 0; i < width; ++i) x[i] = std::sin(static_cast<float>(i * i + 1));
+        for (const int rows : {1, 3, 4, 7}) {
+          CAPTURE(name);
+          CAPTURE(type_name(static_cast<std::uint32_t>(entry.type)));
+          CAPTURE(rows);
+          const auto count = static_cast<std::size_t>(rows);
+          std::vector<std::byte> weights;  // each row the blocks of the entry, turned by one more
+          std::vector<float> panel(count * width), expected(count), packed(count);
+          for (std::size_t r = 0; r < count; ++r) {
+            auto row = entry.bytes;
+            std::rotate(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(r * block % row.size()),
+                        row.end());
+            kernels.dequantise(entry.type, row.data(), width, panel.data() + r * width);
+            weights.insert(weights.end(), row.begin(), row.end());
+          }
+          kernels.dot(panel.data(), rows, x.data(), 1, width, expected.data(), count);
+          if (!kernels.dot_packed(entry.type, weights.data(), entry.bytes.size(), rows, x.data(), width,
+                                  packed.data())) {
+            CHECK(name == "reference");
+            continue;
+          }
+          CHECK(std::memcmp(packed.data(), expected.data(), count * sizeof(float)) == 0);
         }
       }
     }

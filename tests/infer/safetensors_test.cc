@@ -20,12 +20,12 @@ std::string file_of(const std::string& header, std::size_t data_bytes) {
   return bytes;
 }
 
-Result<std::unique_ptr<const SafetensorsFile>> parse(const std::string& bytes) {
+Result<std::unique_ptr<const SafetensorsFile>> safetensors_parse(const std::string& bytes) {
   return SafetensorsFile::parse(std::as_bytes(std::span(bytes)), "model.safetensors");
 }
 
-std::string refusal(const std::string& bytes) {
-  const auto file = parse(bytes);
+std::string safetensors_refusal(const std::string& bytes) {
+  const auto file = safetensors_parse(bytes);
   return file ? "accepted" : file.error().text();
 }
 
@@ -38,7 +38,7 @@ constexpr const char* kTwo =
 TEST_SUITE("infer/safetensors") {
   TEST_CASE("tensors are found with type, shape and bytes, those of other types too") {
     const std::string bytes = file_of(kTwo, 20);
-    const auto file = parse(bytes);
+    const auto file = safetensors_parse(bytes);
     REQUIRE_MESSAGE(file.has_value(), file.error().text());
     const auto& entries = (*file)->entries();
     REQUIRE(entries.size() == 2);
@@ -55,26 +55,26 @@ TEST_SUITE("infer/safetensors") {
     const std::string whole = file_of(kTwo, 20);
     for (std::size_t length = 0; length < whole.size(); ++length) {
       const std::string bytes = whole.substr(0, length);
-      const auto file = parse(bytes);
+      const auto file = safetensors_parse(bytes);
       REQUIRE(!file.has_value());
       CHECK(file.error().code() == Code::kCorrupt);
     }
-    CHECK(refusal(whole + "x").find("1 bytes after the last tensor") != std::string::npos);
+    CHECK(safetensors_refusal(whole + "x").find("1 bytes after the last tensor") != std::string::npos);
   }
 
   TEST_CASE("hostile headers are refused with what is wrong") {
     const auto one = [](const std::string& description, std::size_t bytes = 8) {
-      return refusal(file_of(R"({"t":)" + description + "}", bytes));
+      return safetensors_refusal(file_of(R"({"t":)" + description + "}", bytes));
     };
     const auto has = [](const std::string& text, const char* part) {
       INFO(text);
       CHECK(text.find(part) != std::string::npos);
     };
     std::string huge(8, '\xff');
-    has(refusal(huge), "claims a header");
-    has(refusal(file_of("[]", 0)), "no JSON object");
-    has(refusal(file_of("{", 0)), "header");
-    has(refusal(file_of(std::string(5000, '['), 0)), "header");
+    has(safetensors_refusal(huge), "claims a header");
+    has(safetensors_refusal(file_of("[]", 0)), "no JSON object");
+    has(safetensors_refusal(file_of("{", 0)), "header");
+    has(safetensors_refusal(file_of(std::string(5000, '['), 0)), "header");
     has(one(R"({"dtype":"Q9","shape":[1],"data_offsets":[0,8]})"), "element type \"Q9\"");
     has(one(R"(7)"), "element type");
     has(one(R"({"dtype":"F32","data_offsets":[0,8]})"), "no shape");
@@ -90,9 +90,9 @@ TEST_SUITE("infer/safetensors") {
         "impossible shape");
     has(one(R"({"dtype":"F32","shape":[1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]})"), "no shape");
     has(one(R"({"dtype":"F32","shape":[1],"data_offsets":[4,8]})"), "gap before it");
-    has(refusal(file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-                        R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
-                        8)),
+    has(safetensors_refusal(file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                                    R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+                                    8)),
         "overlaps another");
   }
 

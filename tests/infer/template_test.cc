@@ -12,22 +12,22 @@ using namespace tsukai::infer;
 
 namespace {
 
-const std::filesystem::path kData = TSUKAI_SOURCE_DIR "/tests/infer/data";
+const std::filesystem::path kTemplateData = TSUKAI_SOURCE_DIR "/tests/infer/data";
 
-std::string slurp(const std::filesystem::path& path) {
+std::string template_slurp(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
   text << file.rdbuf();
   return text.str();
 }
 
-Json json_file(const std::filesystem::path& path) {
-  auto json = parse_json(slurp(path));
+Json template_json_file(const std::filesystem::path& path) {
+  auto json = parse_json(template_slurp(path));
   REQUIRE(json.has_value());
   return *json;
 }
 
-std::string joined(const std::vector<RenderedPiece>& pieces) {
+std::string template_joined(const std::vector<RenderedPiece>& pieces) {
   std::string out;
   for (const auto& piece : pieces) out += piece.text;
   return out;
@@ -42,10 +42,10 @@ std::vector<RenderedPiece> pieces(const std::string& source, const Json& variabl
 }
 
 std::string text(const std::string& source, const Json& variables = Json::object()) {
-  return joined(pieces(source, variables));
+  return template_joined(pieces(source, variables));
 }
 
-Error refusal(const std::string& source, const Json& variables = Json::object()) {
+Error template_refusal(const std::string& source, const Json& variables = Json::object()) {
   auto parsed = ChatTemplate::parse(source);
   if (!parsed) return parsed.error();
   auto rendered = (*parsed)->render(variables);
@@ -65,16 +65,17 @@ std::string marked(const std::string& source, const Json& variables) {
 
 TEST_SUITE("infer/chat/template") {
   TEST_CASE("every construct renders as Python's jinja2 renders it") {
-    Json variables = json_file(kData / "templates/variables.json");
+    Json variables = template_json_file(kTemplateData / "templates/variables.json");
     variables.update(Json{{"documents", nullptr}, {"bos_token", "<s>"}, {"eos_token", "</s>"}});
     int count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(kData / "templates")) {
+    for (const auto& entry : std::filesystem::directory_iterator(kTemplateData / "templates")) {
       if (entry.path().extension() != ".jinja") continue;
       ++count;
       CAPTURE(entry.path().filename().string());
       auto expected = entry.path();
       expected.replace_extension(".json");
-      CHECK(text(slurp(entry.path()), variables) == json_file(expected)["text"].get<std::string>());
+      CHECK(text(template_slurp(entry.path()), variables) ==
+            template_json_file(expected)["text"].get<std::string>());
     }
     CHECK(count >= 9);
   }
@@ -110,40 +111,43 @@ TEST_SUITE("infer/chat/template") {
   }
 
   TEST_CASE("a mistake in a template is named with line and column") {
-    CHECK(refusal("line\n{% if x %}").message() ==
+    CHECK(template_refusal("line\n{% if x %}").message() ==
           "chat template: line 2, column 11: expected {% endif %}, found the end of the template");
-    CHECK(refusal("{% include 'x' %}").message() ==
+    CHECK(template_refusal("{% include 'x' %}").message() ==
           "chat template: line 1, column 4: a block \"include\" is not known here");
-    CHECK(refusal("{{ 'a' | nosuch }}").message() ==
+    CHECK(template_refusal("{{ 'a' | nosuch }}").message() ==
           "chat template: line 1, column 8: a filter \"nosuch\" is not known here");
-    CHECK(refusal("{{ 1 is nosuch }}").message().find("a test \"nosuch\"") != std::string::npos);
-    CHECK(refusal("{{ 'open }}").message().find("closing quote") != std::string::npos);
-    CHECK(refusal("{{ a ! b }}").message().find("unexpected character '!'") != std::string::npos);
-    CHECK(refusal("{# never closed").message().find("without #}") != std::string::npos);
-    CHECK(refusal("{{ x").message().find("without its }}") != std::string::npos);
-    CHECK(refusal("{% break %}").message().find("outside of a loop") != std::string::npos);
-    CHECK(refusal("{% for x in y recursive %}{% endfor %}").message().find("recursive") != std::string::npos);
+    CHECK(template_refusal("{{ 1 is nosuch }}").message().find("a test \"nosuch\"") != std::string::npos);
+    CHECK(template_refusal("{{ 'open }}").message().find("closing quote") != std::string::npos);
+    CHECK(template_refusal("{{ a ! b }}").message().find("unexpected character '!'") != std::string::npos);
+    CHECK(template_refusal("{# never closed").message().find("without #}") != std::string::npos);
+    CHECK(template_refusal("{{ x").message().find("without its }}") != std::string::npos);
+    CHECK(template_refusal("{% break %}").message().find("outside of a loop") != std::string::npos);
+    CHECK(template_refusal("{% for x in y recursive %}{% endfor %}").message().find("recursive") !=
+          std::string::npos);
     for (const char* source :
          {"{{ }}", "{{ 1 + }}", "{{ (1 }}", "{{ ] }}", "{% %}", "{{ f(*x) }}", "{{ x[] }}", "{% set 1 = 2 %}",
           "{% macro m(a=1, b) %}{% endmacro %}", "{{ 99999999999999999999 }}", "{% raw %}"}) {
       CAPTURE(source);
-      CHECK(refusal(source).code() == Code::kInvalidArgument);
+      CHECK(template_refusal(source).code() == Code::kInvalidArgument);
     }
   }
 
   TEST_CASE("what goes wrong while rendering is named with its place") {
-    CHECK(refusal("{{ x.y }}").message() ==
+    CHECK(template_refusal("{{ x.y }}").message() ==
           "chat template: line 1, column 5: \"x\" is undefined, so it has no \"y\"");
-    CHECK(refusal("a\n  {{ raise_exception('roles must alternate') }}").message() ==
+    CHECK(template_refusal("a\n  {{ raise_exception('roles must alternate') }}").message() ==
           "chat template: line 2, column 21: the template refuses: roles must alternate");
-    CHECK(refusal("{{ 'a' + 1 }}").message().find("a str and a int can't be added") != std::string::npos);
-    CHECK(refusal("{{ 1 / 0 }}").message().find("division by zero") != std::string::npos);
-    CHECK(refusal("{{ none | length }}").message().find("no length") != std::string::npos);
-    CHECK(refusal("{{ 9223372036854775807 + 1 }}").message().find("64 bits") != std::string::npos);
-    CHECK(refusal("{% set x.y = 1 %}", Json{{"x", 1}}).message().find("no namespace") != std::string::npos);
-    CHECK(refusal("{{ strftime_now('%Y') }}").message().find("undefined") != std::string::npos);
-    CHECK(refusal("{{ f() }}").message().find("can't be called") != std::string::npos);
-    CHECK(refusal("x", Json::array()).code() == Code::kInvalidArgument);
+    CHECK(template_refusal("{{ 'a' + 1 }}").message().find("a str and a int can't be added") !=
+          std::string::npos);
+    CHECK(template_refusal("{{ 1 / 0 }}").message().find("division by zero") != std::string::npos);
+    CHECK(template_refusal("{{ none | length }}").message().find("no length") != std::string::npos);
+    CHECK(template_refusal("{{ 9223372036854775807 + 1 }}").message().find("64 bits") != std::string::npos);
+    CHECK(template_refusal("{% set x.y = 1 %}", Json{{"x", 1}}).message().find("no namespace") !=
+          std::string::npos);
+    CHECK(template_refusal("{{ strftime_now('%Y') }}").message().find("undefined") != std::string::npos);
+    CHECK(template_refusal("{{ f() }}").message().find("can't be called") != std::string::npos);
+    CHECK(template_refusal("x", Json::array()).code() == Code::kInvalidArgument);
   }
 
   TEST_CASE("a template that would never end, or print without end, or nest without end, is stopped") {
@@ -162,25 +166,25 @@ TEST_SUITE("infer/chat/template") {
              "{{ 2 ** 999999999999999 }}",
          }) {
       CAPTURE(source);
-      const Error error = refusal(source);
+      const Error error = template_refusal(source);
       const bool bounded =
           error.code() == Code::kExhausted || error.message().find("64 bits") != std::string::npos;
       CHECK_MESSAGE(bounded, error.text());
     }
     const std::string deep(5000, '('), many_nots(100000, '-');
-    CHECK(refusal("{{ " + deep + " }}").code() == Code::kInvalidArgument);
-    CHECK(refusal("{{ " + many_nots + "1 }}").code() == Code::kInvalidArgument);
+    CHECK(template_refusal("{{ " + deep + " }}").code() == Code::kInvalidArgument);
+    CHECK(template_refusal("{{ " + many_nots + "1 }}").code() == Code::kInvalidArgument);
     std::string blocks, dots = "{{ x";
     for (int i = 0; i < 5000; ++i) {
       blocks += "{% if 1 %}";
       dots += ".a";
     }
-    CHECK(refusal(blocks).message().find("nested more than") != std::string::npos);
-    CHECK(refusal(dots + " }}").message().find("nested more than") != std::string::npos);
+    CHECK(template_refusal(blocks).message().find("nested more than") != std::string::npos);
+    CHECK(template_refusal(dots + " }}").message().find("nested more than") != std::string::npos);
     Json nested = 1;
     for (int i = 0; i < 300; ++i) nested = Json::array({nested});
-    CHECK(refusal("x", Json{{"v", nested}}).code() == Code::kExhausted);
-    CHECK(refusal(std::string(2 << 20, 'x')).message().find("bytes") != std::string::npos);
+    CHECK(template_refusal("x", Json{{"v", nested}}).code() == Code::kExhausted);
+    CHECK(template_refusal(std::string(2 << 20, 'x')).message().find("bytes") != std::string::npos);
   }
 
   TEST_CASE("namespaces and macros that lead back to themselves are no leak and no loop") {
@@ -189,9 +193,10 @@ TEST_SUITE("infer/chat/template") {
             "{% set a = namespace() %}{% set a.b = a %}{% set a.c = [a.b] %}{{ a.b.b.c[0].b is defined }}") ==
         "True");
     CHECK(text("{% macro m(x) %}{{ x }}{% endmacro %}{% set ns = namespace(f=m) %}{{ ns.f(1) }}") == "1");
-    CHECK(refusal("{% set ns = namespace() %}{% for i in [1] %}{% macro m() %}{{ i }}{% endmacro %}{% set "
-                  "ns.f = m %}{% endfor %}"
-                  "{{ ns.f() }}")
+    CHECK(template_refusal(
+              "{% set ns = namespace() %}{% for i in [1] %}{% macro m() %}{{ i }}{% endmacro %}{% set "
+              "ns.f = m %}{% endfor %}"
+              "{{ ns.f() }}")
               .message()
               .find("outside of where it was defined") != std::string::npos);
   }

@@ -53,7 +53,7 @@ std::vector<std::string> spelled(const Tokenizer& tokenizer, const std::vector<T
   return out;
 }
 
-std::vector<std::string> pieces(Pretokenizer kind, std::string_view text) {
+std::vector<std::string> tokenizer_bpe_pieces(Pretokenizer kind, std::string_view text) {
   std::vector<std::string> out;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = piece_end(kind, text, at);
@@ -162,32 +162,32 @@ TEST_SUITE("infer/tokenizer/bpe") {
 TEST_SUITE("infer/tokenizer/pretokenizer") {
   TEST_CASE("GPT-2's expression, byte for byte") {
     const auto kind = Pretokenizer::kGpt2;
-    CHECK(pieces(kind, "I don't  know") == Words{"I", " don", "'t", " ", " know"});
-    CHECK(pieces(kind, "a\n\n b  ") == Words{"a", "\n\n", " b", "  "});
-    CHECK(pieces(kind, "x  12a!?") == Words{"x", " ", " 12", "a", "!?"});
-    CHECK(pieces(kind, "DON'T '") == Words{"DON", "'", "T", " '"});
-    CHECK(pieces(kind, "東京。x") == Words{"東京", "。", "x"});
-    CHECK(pieces(kind, "a\u3000b") == Words{"a", "\u3000", "b"});  // Only U+0020 leads a word.
-    CHECK(pieces(kind, "a\xff\xfe b") == Words{"a", "\xff\xfe", " b"});
+    CHECK(tokenizer_bpe_pieces(kind, "I don't  know") == Words{"I", " don", "'t", " ", " know"});
+    CHECK(tokenizer_bpe_pieces(kind, "a\n\n b  ") == Words{"a", "\n\n", " b", "  "});
+    CHECK(tokenizer_bpe_pieces(kind, "x  12a!?") == Words{"x", " ", " 12", "a", "!?"});
+    CHECK(tokenizer_bpe_pieces(kind, "DON'T '") == Words{"DON", "'", "T", " '"});
+    CHECK(tokenizer_bpe_pieces(kind, "東京。x") == Words{"東京", "。", "x"});
+    CHECK(tokenizer_bpe_pieces(kind, "a\u3000b") == Words{"a", "\u3000", "b"});  // Only U+0020 leads a word.
+    CHECK(tokenizer_bpe_pieces(kind, "a\xff\xfe b") == Words{"a", "\xff\xfe", " b"});
   }
 
   TEST_CASE("SmolLM2 takes digits one by one, and what lies between as a text of its own") {
     const auto kind = Pretokenizer::kSmollm;
-    CHECK(pieces(kind, "in 2026") == Words{"in", " ", "2", "0", "2", "6"});
-    CHECK(pieces(kind, "a   5") == Words{"a", "   ", "5"});
-    CHECK(pieces(kind, "½x²") == Words{"½", "x", "²"});
+    CHECK(tokenizer_bpe_pieces(kind, "in 2026") == Words{"in", " ", "2", "0", "2", "6"});
+    CHECK(tokenizer_bpe_pieces(kind, "a   5") == Words{"a", "   ", "5"});
+    CHECK(tokenizer_bpe_pieces(kind, "½x²") == Words{"½", "x", "²"});
   }
 
   TEST_CASE("Llama 3's expression, byte for byte") {
     const auto kind = Pretokenizer::kLlama3;
-    CHECK(pieces(kind, "I DON'T know") == Words{"I", " DON", "'T", " know"});
-    CHECK(pieces(kind, "1234567") == Words{"123", "456", "7"});
-    CHECK(pieces(kind, "a \n\n  b") == Words{"a", " \n\n", " ", " b"});
-    CHECK(pieces(kind, "x!\n\ny") == Words{"x", "!\n\n", "y"});
-    CHECK(pieces(kind, "(word) \t") == Words{"(word", ")", " \t"});
-    CHECK(pieces(kind, "it'\u017f") == Words{"it", "'\u017f"});
-    CHECK(pieces(kind, " 12") == Words{" ", "12"});
-    CHECK(pieces(Pretokenizer::kQwen2, "1234") == Words{"1", "2", "3", "4"});
+    CHECK(tokenizer_bpe_pieces(kind, "I DON'T know") == Words{"I", " DON", "'T", " know"});
+    CHECK(tokenizer_bpe_pieces(kind, "1234567") == Words{"123", "456", "7"});
+    CHECK(tokenizer_bpe_pieces(kind, "a \n\n  b") == Words{"a", " \n\n", " ", " b"});
+    CHECK(tokenizer_bpe_pieces(kind, "x!\n\ny") == Words{"x", "!\n\n", "y"});
+    CHECK(tokenizer_bpe_pieces(kind, "(word) \t") == Words{"(word", ")", " \t"});
+    CHECK(tokenizer_bpe_pieces(kind, "it'\u017f") == Words{"it", "'\u017f"});
+    CHECK(tokenizer_bpe_pieces(kind, " 12") == Words{" ", "12"});
+    CHECK(tokenizer_bpe_pieces(Pretokenizer::kQwen2, "1234") == Words{"1", "2", "3", "4"});
   }
 }
 

@@ -20,7 +20,7 @@ using namespace tsukai::infer;
 
 namespace {
 
-std::string slurp(const std::string& path) {
+std::string tokenizer_reference_slurp(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
   text << file.rdbuf();
@@ -28,7 +28,8 @@ std::string slurp(const std::string& path) {
 }
 
 Json references() {
-  auto json = parse_json(slurp(TSUKAI_SOURCE_DIR "/tests/infer/data/tokenizer_references.json"));
+  auto json =
+      parse_json(tokenizer_reference_slurp(TSUKAI_SOURCE_DIR "/tests/infer/data/tokenizer_references.json"));
   REQUIRE(json.has_value());
   return *json;
 }
@@ -40,7 +41,7 @@ std::string digest(const std::vector<TokenId>& tokens) {
   return sha256_hex(bytes).substr(0, 16);
 }
 
-void compare(const Tokenizer& tokenizer, const Json& reference) {
+void tokenizer_reference_compare(const Tokenizer& tokenizer, const Json& reference) {
   const std::string text =
       test::tokenizer_corpus(static_cast<std::size_t>(integer_at(reference, "megabytes")) << 20,
                              static_cast<unsigned>(integer_at(reference, "seed")));
@@ -70,7 +71,7 @@ TEST_SUITE("infer/tokenizer/reference") {
     }
     auto tokenizer = Tokenizer::make(file->vocabulary);
     REQUIRE(tokenizer.has_value());
-    compare(**tokenizer, references()["smollm2"]);
+    tokenizer_reference_compare(**tokenizer, references()["smollm2"]);
     CHECK((*tokenizer)->encode_with_control("<|im_start|>user\n").front() == 1);
     CHECK((*tokenizer)->ends_turn(2));
   }
@@ -84,15 +85,16 @@ TEST_SUITE("infer/tokenizer/reference") {
     }
     const Json all = references();
     for (const auto& [name, reference] : all.items()) {
-      const std::string text = slurp(std::string(folder) + "/" + name + "/tokenizer.json");
+      const std::string text =
+          tokenizer_reference_slurp(std::string(folder) + "/" + name + "/tokenizer.json");
       if (text.empty()) continue;
       CAPTURE(name);
-      auto data =
-          read_tokenizer_json(text, slurp(std::string(folder) + "/" + name + "/tokenizer_config.json"));
+      auto data = read_tokenizer_json(
+          text, tokenizer_reference_slurp(std::string(folder) + "/" + name + "/tokenizer_config.json"));
       REQUIRE_MESSAGE(data.has_value(), data.error().text());
       auto tokenizer = Tokenizer::make(*std::move(data));
       REQUIRE_MESSAGE(tokenizer.has_value(), tokenizer.error().text());
-      compare(**tokenizer, reference);
+      tokenizer_reference_compare(**tokenizer, reference);
       MESSAGE(name, " compared");
     }
   }

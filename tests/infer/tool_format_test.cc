@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "infer/chat/call_reader.h"
 #include "infer/tokenizer/byte_alphabet.h"
 
 using namespace tsukai;
@@ -289,5 +290,48 @@ TEST_SUITE("infer/chat/tool_format") {
       auto refused = format->call(odd);
       if (!refused) CHECK(refused.error().message().find("clock") != std::string::npos);
     }
+  }
+
+  TEST_CASE("a call's arguments can be read while it is written, cut anywhere, in every family") {
+    const std::vector<ToolDefinition> tools = {
+        {"weather", "", Json{{"type", "object"}, {"properties", {{"city", {{"type", "string"}}}}}}},
+        {"plan", "",
+         Json{
+             {"type", "object"}, {"properties", {{"steps", {{"type", "array"}}}}}, {"required", {"steps"}}}}};
+    for (const auto* source : {kHermes, kCoder, kLlama, kDeepSeek}) {
+      const auto format = format_of(source);
+      CAPTURE(format->name());
+      const bool coder = format->name() == "qwen3coder";
+      const std::string steps = R"([{"id":"a","tool":"t","arguments":{"q":"}"}}])";
+      const auto opening = format->opening(tools[1]);
+      REQUIRE(opening);
+      const std::string begin = format->call_begin() + opening->text;
+      const std::string written = begin + (coder ? steps : R"({"steps":)" + steps + "}");
+      for (std::size_t cut = 0; cut <= written.size(); ++cut) {
+        CallReader reader(*format, tools);
+        auto heard = reader.feed(written.substr(0, cut));
+        CHECK(heard.empty() == (cut < begin.size() || (cut == begin.size() && !coder)));
+        heard += reader.feed(written.substr(cut));
+        CHECK(reader.name() == "plan");
+        CHECK(heard == R"({"steps":)" + steps + (coder ? "" : "}"));
+      }
+      // What it reads is what the turn is parsed as.
+      const auto parsed = format->parse(written +
+                                            (coder                          ? "\n</parameter>\n</function>"
+                                             : format->name() == "deepseek" ? "\n```"
+                                                                            : "}") +
+                                            format->call_end(),
+                                        tools);
+      REQUIRE_MESSAGE(parsed, parsed.error().text());
+      REQUIRE(parsed->calls.size() == 1);
+      CHECK(parsed->calls[0].name == "plan");
+      CHECK((*parsed->calls[0].arguments)["steps"][0]["id"] == "a");
+    }
+  }
+
+  TEST_CASE("a call that opens in no known way is not read") {
+    CallReader reader(*format_of(kHermes), {{"weather", "", Json{{"type", "object"}}}});
+    CHECK(reader.feed("<tool_call>\n{\"name\": \"storm\", \"arguments\": {}}") == "");
+    CHECK(reader.name() == "");
   }
 }

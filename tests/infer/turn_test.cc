@@ -12,7 +12,7 @@ using namespace tsukai::infer;
 
 namespace {
 
-const std::vector<ToolDefinition>& tools() {
+const std::vector<ToolDefinition>& turn_tools() {
   static const std::vector<ToolDefinition> made = {
       {"maps__search", "Finds places.",
        Json::parse(
@@ -37,7 +37,7 @@ struct World {
 
   std::unique_ptr<TokenConstraint> turn(TurnRules rules, bool with_tools = true) {
     *trace = TurnTrace();
-    if (with_tools) rules.call = format->call(tools()).value();
+    if (with_tools) rules.call = format->call(turn_tools()).value();
     return make_turn_constraint(tokenizer, format, vocabulary, masks, std::move(rules), trace);
   }
 
@@ -111,12 +111,47 @@ TEST_SUITE("infer/turn") {
     World world;
     auto turn = world.turn({});
     const Driven out = drive(world, *turn, "Let me look. <tool_call>\n{\"arguments\": nonsense");
-    auto parsed = world.format->parse(out.text, tools());
+    auto parsed = world.format->parse(out.text, turn_tools());
     REQUIRE_MESSAGE(parsed.has_value(), out.text);
     REQUIRE(parsed->calls.size() == 1);
     CHECK(parsed->text == "Let me look.");
     CHECK(world.trace->calls_complete == 1);
     CHECK(world.trace->call_begin_bytes == std::string("Let me look. ").size());
+  }
+
+  TEST_CASE("what may become a call is not shown as text, and is shown when it becomes none") {
+    World world;
+    const auto shown = [&](TokenConstraint& turn, std::initializer_list<const char*> pieces) {
+      std::string text, all;
+      for (const char* piece : pieces) {
+        for (const TokenId token : world.tokenizer->encode(piece)) {
+          turn.accept(token);
+          if (world.trace->call_begin_bytes != std::string::npos) continue;
+          all += world.tokenizer->bytes(token);
+          text = all.substr(0, all.size() - world.trace->undecided_bytes);
+        }
+      }
+      return text;
+    };
+    auto call = world.turn({});
+    CHECK(shown(*call, {"Look. ", "<", "tool", "_call", ">\n{"}) == "Look. ");
+    CHECK(world.trace->call_begin_bytes == std::string("Look. ").size());
+    auto none = world.turn({});
+    CHECK(shown(*none, {"a ", "<", "tool"}) == "a ");
+    CHECK(shown(*none, {"s>"}) == "s>");
+    CHECK(world.trace->undecided_bytes == 0);
+    TurnRules rules;
+    rules.choice = ToolChoice::kRequired;
+    auto required = world.turn(rules);
+    std::string text;
+    for (const TokenId token : required->forced()) {
+      required->accept(token);
+      if (world.trace->call_begin_bytes == std::string::npos) {
+        text += world.tokenizer->bytes(token);
+        CHECK(world.trace->undecided_bytes == text.size());
+      }
+    }
+    CHECK(world.trace->call_begin_bytes == 0);
   }
 
   TEST_CASE(
@@ -125,7 +160,7 @@ TEST_SUITE("infer/turn") {
     auto wrong = world.turn({});
     const Driven out = drive(world, *wrong, "<tool_call>x");
     CHECK(out.text.find("<tool_call>x") == std::string::npos);
-    CHECK(world.format->parse(out.text, tools()).has_value());
+    CHECK(world.format->parse(out.text, turn_tools()).has_value());
 
     auto right = world.turn({});
     TokenMask mask(world.tokenizer->size() + 3);
@@ -143,7 +178,7 @@ TEST_SUITE("infer/turn") {
     const Driven out = drive(world, *turn, "I would rather chat.");
     CHECK(out.text.rfind(world.format->call_begin(), 0) == 0);
     CHECK(out.forced > 0);
-    CHECK(world.format->parse(out.text, tools())->calls.size() == 1);
+    CHECK(world.format->parse(out.text, turn_tools())->calls.size() == 1);
   }
 
   TEST_CASE("without tools, and when told to call none, the marker can't be completed") {
@@ -169,7 +204,7 @@ TEST_SUITE("infer/turn") {
       auto turn = world.turn(rules);
       const Driven out = drive(world, *turn, wanted);
       CHECK(out.ended);
-      CHECK(world.format->parse(out.text, tools())->calls.size() == std::min<std::size_t>(most, 3));
+      CHECK(world.format->parse(out.text, turn_tools())->calls.size() == std::min<std::size_t>(most, 3));
       CHECK(world.trace->calls_complete == std::min<std::size_t>(most, 3));
     }
   }
@@ -185,7 +220,7 @@ TEST_SUITE("infer/turn") {
       // The model "wants" nothing, and the end of the turn is never free: every token is drawn.
       const Driven out = drive(world, *turn, "", Random(seed));
       REQUIRE(out.ended);
-      auto parsed = world.format->parse(out.text, tools());
+      auto parsed = world.format->parse(out.text, turn_tools());
       REQUIRE_MESSAGE(parsed.has_value(), out.text);
       CHECK(parsed->calls.size() == world.trace->calls_complete);
       CHECK(parsed->calls.size() >= 1);
@@ -220,7 +255,7 @@ TEST_SUITE("infer/turn") {
       rules.thinking_tokens_max = budget;
       auto turn = world.turn(rules);
       const Driven out = drive(world, *turn, thought);
-      const auto parsed = world.format->parse(out.text, tools());
+      const auto parsed = world.format->parse(out.text, turn_tools());
       REQUIRE_MESSAGE(parsed.has_value(), out.text);
       // Every byte is a token here; bytes 15 to 17 are one character.
       const std::size_t kept = budget >= 16 ? 18 : budget;
@@ -231,7 +266,7 @@ TEST_SUITE("infer/turn") {
     rules.choice = ToolChoice::kRequired;
     rules.thinking_tokens_max = 4;
     auto calling = world.turn(rules);
-    const auto parsed = world.format->parse(drive(world, *calling, thought).text, tools());
+    const auto parsed = world.format->parse(drive(world, *calling, thought).text, turn_tools());
     REQUIRE(parsed.has_value());
     CHECK(parsed->reasoning == "I wo");
     CHECK(parsed->calls.size() == 1);

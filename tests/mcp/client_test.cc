@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/gate.h"
+#include "base/process.h"
 #include "mcp/client.h"
 #include "mcp/support/feature_server.h"
 #include "mcp/support/sse_server.h"
@@ -24,8 +25,9 @@ struct Heard {
   std::vector<std::string> logs, warnings, updated;
 };
 
-Task<JsonValue> form(Heard& heard) {
+Task<JsonValue> form(Heard& heard, JsonValue params) {
   ++heard.forms;
+  CHECK((*params)["requestedSchema"] == Json::parse(kFeatureForm));
   co_return JsonValue(Json{{"action", "accept"}, {"content", {{"name", "Mika"}}}});
 }
 Task<JsonValue> sample(Heard& heard) {
@@ -43,7 +45,7 @@ Task<void> refresh(Heard& heard) {
 
 ClientOptions all_options(Heard& heard) {
   ClientOptions options;
-  options.on_elicitation = [&](JsonValue) { return form(heard); };
+  options.on_elicitation = [&](JsonValue params) { return form(heard, params); };
   options.on_sampling = [&](JsonValue) { return sample(heard); };
   options.roots = [] { return std::vector<Root>{{"file:///work", "work"}}; };
   options.on_changed = [&](Changed) { return refresh(heard); };
@@ -66,7 +68,7 @@ Task<void> use_tools(Client& client, Heard& heard) {
   CHECK(client.instructions() == "Use them all.");
   TSUKAI_CO_TRY_VOID(co_await client.ping());
   TSUKAI_CO_TRY(auto tools, co_await client.list_tools());
-  CHECK(tools.size() == 7);
+  CHECK(tools.size() == 8);
   TSUKAI_CO_TRY(auto sum, co_await client.call_tool("add", {{"a", 2}, {"b", 40}}));
   REQUIRE(sum.structured_content);
   CHECK((**sum.structured_content)["sum"] == 42);
@@ -78,6 +80,9 @@ Task<void> use_tools(Client& client, Heard& heard) {
   auto missing = co_await client.call_tool("sing", Json::object());
   REQUIRE_FALSE(missing);
   CHECK(missing.error().code() == Code::kNotFound);
+
+  TSUKAI_CO_TRY(auto shown, co_await client.call_tool("show", Json::object()));
+  CHECK(*shown.content == Json::parse(kFeatureContent));
 
   std::string progress;
   TSUKAI_CO_TRY(auto steps, co_await client.call_tool("steps", Json::object(), [&](const Progress& seen) {
@@ -96,17 +101,23 @@ Task<void> use_tools(Client& client, Heard& heard) {
 
 Task<void> use_the_rest(Client& client) {
   TSUKAI_CO_TRY(auto resources, co_await client.list_resources());
-  REQUIRE(resources.size() == 1);
+  REQUIRE(resources.size() == 2);
   CHECK((*resources[0])["uri"] == "note://today");
   TSUKAI_CO_TRY(auto templates, co_await client.list_resource_templates());
   CHECK((*templates.at(0))["uriTemplate"] == "notes://{day}");
   TSUKAI_CO_TRY(auto note, co_await client.read_resource("notes://monday"));
   CHECK((*note)[0]["text"] == "note of monday");
+  TSUKAI_CO_TRY(auto dot, co_await client.read_resource("note://dot"));
+  CHECK((*dot)[0] == Json{{"uri", "note://dot"}, {"mimeType", "image/png"}, {"blob", "AQI="}});
   auto nowhere = co_await client.read_resource("nowhere://");
   REQUIRE_FALSE(nowhere);
   CHECK(nowhere.error().code() == Code::kNotFound);
   TSUKAI_CO_TRY(auto prompts, co_await client.list_prompts());
-  CHECK((*prompts.at(0))["name"] == "greet");
+  CHECK((*prompts.at(1))["name"] == "greet");
+  TSUKAI_CO_TRY(auto consulted, co_await client.get_prompt("consult", {}));
+  const Json& messages = (*consulted)["messages"];
+  CHECK(messages[0]["content"]["text"] == "Mika");
+  for (std::size_t i = 1; i < 5; ++i) CHECK(messages[i]["content"] == Json::parse(kFeatureContent)[i]);
   TSUKAI_CO_TRY(auto prompt, co_await client.get_prompt("greet", {{"who", "Anna"}}));
   CHECK((*prompt)["messages"][0]["content"]["text"] == "Greet Anna");
   auto unknown = co_await client.get_prompt("insult", {});
@@ -121,9 +132,11 @@ Task<void> use_the_rest(Client& client) {
 // Questions, changes and cancellation.
 Task<void> talk_back(Client& client, Heard& heard) {
   TSUKAI_CO_TRY(auto asked, co_await client.call_tool("ask", Json::object()));
-  CHECK(asked.text() == "Mika 30 hello file:///work");
+  CHECK(asked.text() ==
+        R"({"age":30,"height":1.5,"many":["a"],"name":"Mika","one":"b","sure":true,"town":"Kyoto"})"
+        " hello file:///work");
   CHECK(heard.samples == 1);
-  CHECK(heard.forms == 1);
+  CHECK(heard.forms == 2);  // One of them for the prompt.
 
   TSUKAI_CO_TRY_VOID(co_await client.subscribe("note://today"));
   // A subscription of 2026-07-28 is open once the server has heard of it, which nothing tells: ask until it
@@ -138,6 +151,17 @@ Task<void> talk_back(Client& client, Heard& heard) {
   CHECK(quiet);
   CHECK(heard.running_most == 1);
   CHECK(heard.refreshes < 100);  // Of a thousand announcements and more.
+
+  if (!client.config().command.empty()) {
+    // Over stdio everything keeps its order, so that the silence after the end of a subscription can be
+    // heard.
+    TSUKAI_CO_TRY_VOID(co_await client.unsubscribe("note://today"));
+    TSUKAI_CO_TRY_VOID(co_await client.ping());
+    const auto before = heard.updated.size();
+    TSUKAI_CO_TRY_VOID(co_await client.call_tool("change", Json::object()));
+    TSUKAI_CO_TRY_VOID(co_await client.ping());
+    CHECK(heard.updated.size() == before);
+  }
 
   auto late = co_await with_deadline(client.call_tool("stuck", Json::object()), 50ms, "the call");
   CHECK(late.error().code() == Code::kTimeout);
@@ -176,7 +200,7 @@ Task<void> meet_http(Era era, std::string pinned, std::string version) {
   co_return outcome;
 }
 
-Task<void> meet_sse(std::string version) {
+Task<void> meet_sse(std::string pinned, std::string version) {
   auto executor = co_await asio::this_coro::executor;
   auto server = feature_server();
   SseTestServer sse(executor, *server);
@@ -184,6 +208,7 @@ Task<void> meet_sse(std::string version) {
   ServerConfig config;
   config.name = "features";
   config.url = sse.url();
+  config.protocol_version = pinned;
   auto outcome = co_await meet(config, version);
   if (outcome) {
     sse.endpoint = "http://localhost:1/steal";
@@ -229,7 +254,8 @@ TEST_SUITE("mcp/client") {
       static Task<void> run(ServerConfig config) {
         TSUKAI_CO_TRY(auto client, co_await Client::connect(std::move(config), {}));
         TSUKAI_CO_TRY(auto tools, co_await client->list_tools());
-        CHECK(tools.size() == 7);
+        CHECK(tools.size() == 8);
+        CHECK(client->server().name == "features");
         co_await client->shutdown();
         co_return Result<void>();
       }
@@ -256,6 +282,23 @@ TEST_SUITE("mcp/client") {
     };
     for (auto era : {Era::kLegacy, Era::kModern}) good(await(Strict::run(over_stdio(era, ""))));
   }
+  TEST_CASE("the end of its input ends a server over stdio, by itself and well") {
+    struct End {
+      static Task<std::string> run(ServerConfig config) {
+        ProcessOptions options{config.command, config.args, minimal_environment()};
+        options.env.insert(config.env.begin(), config.env.end());
+        TSUKAI_CO_TRY(auto process, Process::start(co_await asio::this_coro::executor, std::move(options)));
+        TSUKAI_CO_TRY_VOID(process->in().push(
+            R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}})"));
+        TSUKAI_CO_TRY(auto answer, co_await process->out().next());
+        CHECK(answer->find("\"features\"") != std::string::npos);
+        process->in().close();
+        (void)co_await process->wait_exit(10s);
+        co_return process->fate();
+      }
+    };
+    CHECK(await(End::run(over_stdio(Era::kAuto, ""))).value() == "exited with status 0");
+  }
   TEST_CASE("over stdio, in every legacy revision") {
     good(await(meet(over_stdio(Era::kLegacy, ""), "2025-11-25")));
     for (const char* version : {"2025-06-18", "2025-03-26", "2024-11-05"}) {
@@ -271,6 +314,7 @@ TEST_SUITE("mcp/client") {
       good(await(meet_http(Era::kAuto, version, version)));
   }
   TEST_CASE("over HTTP+SSE, found last, and only with an endpoint of the same origin") {
-    good(await(meet_sse("2025-11-25")));
+    good(await(meet_sse("", "2025-11-25")));
+    good(await(meet_sse("2024-11-05", "2024-11-05")));
   }
 }

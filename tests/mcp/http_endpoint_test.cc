@@ -1,10 +1,13 @@
 // Streamable HTTP as a client sees it: statuses, headers, sessions, streams.
 #include <doctest/doctest.h>
 
+#include <fmt/format.h>
+
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/write.hpp>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/gate.h"
@@ -204,6 +207,58 @@ Task<void> keys(std::uint16_t port) {
   co_return Result<void>();
 }
 
+// 256 connections are served at once; another is closed, until one of them goes.
+Task<void> crowd(std::uint16_t port) {
+  using Tcp = asio::ip::tcp;
+  std::vector<Tcp::socket> idle;
+  for (int i = 0; i < 256; ++i) {
+    boost::system::error_code error;
+    co_await idle.emplace_back(co_await asio::this_coro::executor)
+        .async_connect({asio::ip::address_v4::loopback(), port},
+                       asio::redirect_error(asio::use_awaitable, error));
+    REQUIRE_FALSE(error);
+  }
+  CHECK_FALSE(co_await send(port, "POST /mcp", "", initialize()));
+  idle.pop_back();
+  Result<Response> after = fail(Code::kTransport, "not asked");
+  for (int i = 0; i < 1000 && !after; ++i) {
+    TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::milliseconds(1)));
+    after = co_await send(port, "POST /mcp", "", initialize());
+  }
+  REQUIRE(after);
+  CHECK(after->status == 200);
+  co_return Result<void>();
+}
+
+Task<void> many_sessions(std::uint16_t port) {
+  std::string last;
+  for (int i = 0; i < 1024; ++i) {
+    TSUKAI_CO_TRY(auto opened, co_await send(port, "POST /mcp", "", initialize()));
+    REQUIRE(opened.status == 200);
+    last = session_of(opened);
+  }
+  TSUKAI_CO_TRY(auto refused, co_await send(port, "POST /mcp", "", initialize()));
+  CHECK(refused.status == 503);
+  TSUKAI_CO_TRY_VOID(co_await send(port, "DELETE /mcp", last, ""));
+  TSUKAI_CO_TRY(auto after, co_await send(port, "POST /mcp", "", initialize()));
+  CHECK(after.status == 200);
+  co_return Result<void>();
+}
+
+// Which address of this machine listens on `port`, as the kernel says it.
+Task<void> listens_on_loopback(std::uint16_t port) {
+  std::ifstream sockets("/proc/net/tcp");
+  const auto wanted = fmt::format(":{:04X} 00000000:0000 0A", port);
+  int found = 0;
+  for (std::string line; std::getline(sockets, line);) {
+    if (line.find(wanted) == std::string::npos) continue;
+    ++found;
+    CHECK(line.find("0100007F" + wanted) != std::string::npos);
+  }
+  CHECK(found == 1);
+  co_return Result<void>();
+}
+
 }  // namespace
 
 TEST_SUITE("mcp/http_endpoint") {
@@ -215,6 +270,11 @@ TEST_SUITE("mcp/http_endpoint") {
   TEST_CASE("names and origins that are not ours, other paths, junk and excess are refused") {
     serve(strangers);
   }
+  TEST_CASE("connections and sessions have a limit, and room comes back") {
+    serve(crowd);
+    serve(many_sessions);
+  }
+  TEST_CASE("unless told otherwise only this machine is listened to") { serve(listens_on_loopback); }
   TEST_CASE("where keys are asked for, one is needed") {
     HttpServeOptions options;
     options.bearer_keys = {"other", "k3y"};

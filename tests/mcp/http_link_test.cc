@@ -47,7 +47,7 @@ Task<void> send_error(HttpExchange& exchange, Json id, int code, int status) {
 }
 Json text_of(std::string text) { return {{"content", Json::array({{{"type", "text"}, {"text", text}}})}}; }
 
-Task<void> serve(OddServer& odd, HttpExchange& exchange) {
+Task<void> http_link_serve(OddServer& odd, HttpExchange& exchange) {
   const auto request = exchange.request();
   if (request.method != "POST") {
     ++odd.asked[request.method];
@@ -100,8 +100,9 @@ Task<void> serve(OddServer& odd, HttpExchange& exchange) {
 
 template <typename Body>
 Task<void> with_odd(OddServer& odd, Body body) {
-  TSUKAI_CO_TRY(odd.http, HttpServer::listen(co_await asio::this_coro::executor, {},
-                                             [&](HttpExchange& exchange) { return serve(odd, exchange); }));
+  TSUKAI_CO_TRY(odd.http,
+                HttpServer::listen(co_await asio::this_coro::executor, {},
+                                   [&](HttpExchange& exchange) { return http_link_serve(odd, exchange); }));
   auto outcome = co_await body(odd);
   co_await odd.http->close();
   odd.http.reset();  // Not after its event loop.
@@ -109,7 +110,7 @@ Task<void> with_odd(OddServer& odd, Body body) {
 }
 
 template <typename Body>
-void meet(OddServer& odd, Body body) {
+void http_link_meet(OddServer& odd, Body body) {
   auto outcome = await(with_odd(odd, std::move(body)));
   if (!outcome) FAIL(outcome.error().text());
 }
@@ -379,59 +380,59 @@ TEST_SUITE("mcp/http_link") {
       "a server that does not know 2026-07-28 is opened with initialize, and its session ended with DELETE") {
     OddServer odd;
     odd.knows_sessions = true;
-    meet(odd, fallback);
+    http_link_meet(odd, fallback);
   }
   TEST_CASE("a server that forgot the session gets one new initialize, however many calls were under way") {
     OddServer odd;
     odd.knows_sessions = true;
-    meet(odd, forgets);
+    http_link_meet(odd, forgets);
   }
   TEST_CASE("a legacy stream that ends early is taken up where it stopped; a modern one is lost") {
     OddServer odd;
     odd.on_call = cut_stream;
-    meet(odd, resumes);
+    http_link_meet(odd, resumes);
   }
   TEST_CASE("a page instead of a message, and an answer to somebody else, are the server's fault") {
     OddServer odd;
     odd.on_call = nonsense;
-    meet(odd, refuses_nonsense);
+    http_link_meet(odd, refuses_nonsense);
   }
   TEST_CASE("where arguments must travel as headers, the definitions are read and the call made again") {
     OddServer odd;
     odd.modern = true;
     odd.on_call = wants_headers;
-    meet(odd, headers);
+    http_link_meet(odd, headers);
   }
   TEST_CASE("lists are kept as long as ttlMs says; tools with headers against the rules are left out") {
     for (int ttl_ms : {0, 60'000}) {
       OddServer odd;
       odd.modern = true;
       odd.ttl_ms = ttl_ms;
-      meet(odd, keeps_lists);
+      http_link_meet(odd, keeps_lists);
     }
   }
   TEST_CASE("a page to visit is shown, and the call made once more when the user has agreed") {
     OddServer odd;
     odd.on_call = wants_visit;
-    meet(odd, visits);
+    http_link_meet(odd, visits);
   }
   TEST_CASE("the state of a request goes back as it came, and questions have an end") {
     OddServer odd;
     odd.modern = true;
     odd.on_call = asks_for_ever;
-    meet(odd, bounded_rounds);
+    http_link_meet(odd, bounded_rounds);
   }
   TEST_CASE("a result of a type nobody agreed on is not taken for an answer") {
     OddServer odd;
     odd.modern = true;
     odd.on_call = strange_type;
-    meet(odd, refuses_types);
+    http_link_meet(odd, refuses_types);
   }
   TEST_CASE(
       "a refusal goes to the authorizer until it is mended, in bounds; a key in the configuration wins") {
     OddServer odd;
     odd.on_call = wants_token;
-    meet(odd, authorized);
+    http_link_meet(odd, authorized);
   }
   TEST_CASE("a refused probe, and a server that is not there, are no reason to try another era") {
     auto outcome = await(guarded_probe());

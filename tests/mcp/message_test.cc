@@ -34,6 +34,34 @@ TEST_SUITE("mcp/message") {
     }
   }
 
+  TEST_CASE("what every message says of its sender is printed into _meta, beside what stands there") {
+    const auto stamp =
+        std::make_shared<const Stamp>(Json{{"io.x/version", "1"}, {"io.x/can", Json::object()}}, "1", true);
+    for (const char* params :
+         {R"({})", R"({"a":1})", R"({"Zulu":1,"_a":2,"name":"n"})",
+          R"({"_meta":{"mine":1,"z":2},"name":"n"})", R"({"_meta":7})", R"({"resultType":"task","z":1})"}) {
+      for (auto make : {+[](Json body) { return request(Json(1), "m", std::move(body)); },
+                        +[](Json body) { return result(Json(1), std::move(body)); }}) {
+        auto message = make(Json::parse(params));
+        message.stamp = stamp;
+        message.progress_token = 5;
+        const auto text = print_message(message);
+        const Json printed = Json::parse(text);
+        CHECK(print_json(printed) == text);
+        Json wanted = Json::parse(params);
+        if (!wanted["_meta"].is_object()) wanted["_meta"] = Json::object();
+        wanted["_meta"].update(Json::parse(R"({"io.x/version":"1","io.x/can":{},"progressToken":5})"));
+        if (message.kind == MessageKind::kResult && !wanted.contains("resultType"))
+          wanted["resultType"] = "complete";
+        CHECK(printed[message.kind == MessageKind::kRequest ? "params" : "result"] == wanted);
+        message.extra = Json{{"more", true}};
+        Json with_more = printed;
+        with_more["more"] = true;
+        CHECK(print_message(message) == print_json(with_more));
+      }
+    }
+  }
+
   TEST_CASE("a batch is told apart from one message") {
     auto parsed =
         parse_messages(R"([{"id":1,"jsonrpc":"2.0","method":"ping"},{"jsonrpc":"2.0","method":"x"}])");

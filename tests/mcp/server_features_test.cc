@@ -86,7 +86,7 @@ struct Client {
   Gate gate;
 };
 
-Json modern(Json params, Json capabilities = Json::object()) {
+Json server_features_modern(Json params, Json capabilities = Json::object()) {
   params["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2026-07-28";
   params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = std::move(capabilities);
   return params;
@@ -165,36 +165,41 @@ Task<void> legacy_questions_not_offered(Client& client) {
 Task<void> modern_questions(Client& client) {
   const Json can = {{"elicitation", Json::object()}};
   const Json call = {{"name", "greet"}, {"arguments", Json::object()}};
-  TSUKAI_CO_TRY(auto first, co_await client.ask("tools/call", modern(call, can)));
+  TSUKAI_CO_TRY(auto first, co_await client.ask("tools/call", server_features_modern(call, can)));
   CHECK(first["result"]["resultType"] == "input_required");
   CHECK(first["result"]["inputRequests"]["name"]["params"]["message"] == "Your name?");
   Json retry = call;
   retry["requestState"] = first["result"]["requestState"];
   retry["inputResponses"] = {{"name", accept("Mika")}, {"nobody asked", accept("x")}};
-  TSUKAI_CO_TRY(auto second, co_await client.ask("tools/call", modern(retry, can)));
+  TSUKAI_CO_TRY(auto second, co_await client.ask("tools/call", server_features_modern(retry, can)));
   CHECK(second["result"]["inputRequests"].contains("town"));
   CHECK(second["result"]["requestState"] != first["result"]["requestState"]);
   retry["requestState"] = second["result"]["requestState"];
   retry["inputResponses"] = {{"town", accept("Kyoto")}};
-  TSUKAI_CO_TRY(auto done, co_await client.ask("tools/call", modern(retry, can)));
+  TSUKAI_CO_TRY(auto done, co_await client.ask("tools/call", server_features_modern(retry, can)));
   CHECK(done["result"]["content"][0]["text"] == "Mika of Kyoto");
   CHECK(done["result"]["resultType"] == "complete");
   retry["inputResponses"] = {{"town", 12345}};
-  TSUKAI_CO_TRY(auto again, co_await client.ask("tools/call", modern(retry, can)));
+  TSUKAI_CO_TRY(auto again, co_await client.ask("tools/call", server_features_modern(retry, can)));
   CHECK(again["result"]["resultType"] == "input_required");
+  // Lists ask nothing, so they take no answers either.
+  const Json unasked = {{"inputResponses", {{"name", accept("Mika")}}}, {"requestState", "made up"}};
+  TSUKAI_CO_TRY(auto list, co_await client.ask("tools/list", server_features_modern(unasked, can)));
+  CHECK(list["result"]["resultType"] == "complete");
   retry["requestState"] = "made up";
-  TSUKAI_CO_TRY(auto denied, co_await client.ask("tools/call", modern(retry, can)));
+  TSUKAI_CO_TRY(auto denied, co_await client.ask("tools/call", server_features_modern(retry, can)));
   CHECK(denied["error"]["code"] == -32602);
-  TSUKAI_CO_TRY(auto unable, co_await client.ask("tools/call", modern(call)));
+  TSUKAI_CO_TRY(auto unable, co_await client.ask("tools/call", server_features_modern(call)));
   CHECK(unable["error"]["code"] == -32021);
   CHECK(unable["error"]["data"]["requiredCapabilities"].contains("elicitation"));
   co_return Result<void>();
 }
 
 Task<void> log_levels(Client& client) {
-  TSUKAI_CO_TRY(auto silent, co_await client.ask("tools/call", modern({{"name", "chatter"}})));
+  TSUKAI_CO_TRY(auto silent,
+                co_await client.ask("tools/call", server_features_modern({{"name", "chatter"}})));
   CHECK(silent.contains("result"));
-  Json wanted = modern({{"name", "chatter"}});
+  Json wanted = server_features_modern({{"name", "chatter"}});
   wanted["_meta"]["io.modelcontextprotocol/logLevel"] = "warning";
   TSUKAI_CO_TRY(auto line, co_await client.ask("tools/call", wanted));
   CHECK(line["params"]["data"] == "high");
@@ -208,11 +213,11 @@ Task<void> log_levels(Client& client) {
 }
 
 Task<void> announcements(Client& client) {
-  client.say(
-      {{"id", "sub"},
-       {"method", "subscriptions/listen"},
-       {"params", modern({{"notifications",
-                           {{"toolsListChanged", true}, {"resourceSubscriptions", {"note://a/text"}}}}})}});
+  client.say({{"id", "sub"},
+              {"method", "subscriptions/listen"},
+              {"params", server_features_modern({{"notifications",
+                                                  {{"toolsListChanged", true},
+                                                   {"resourceSubscriptions", {"note://a/text"}}}}})}});
   TSUKAI_CO_TRY(auto agreed, co_await client.hear());
   CHECK(agreed["method"] == "notifications/subscriptions/acknowledged");
   CHECK(agreed["params"]["notifications"]["toolsListChanged"] == true);

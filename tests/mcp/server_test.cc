@@ -178,6 +178,19 @@ TEST_SUITE("mcp/server") {
     CHECK(said[0]["result"]["content"][0]["text"] == "done");
   }
 
+  TEST_CASE("one client may have 1,024 calls in flight, and hears that when it asks for more") {
+    std::vector<std::string> lines;
+    for (int id = 1; id <= 1025; ++id) lines.push_back(call("forever", Json::object(), nullptr, id));
+    for (int id = 1; id <= 1024; ++id) {
+      lines.push_back(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" +
+                      std::to_string(id) + "}}");
+    }
+    auto said = say(std::move(lines));
+    REQUIRE(said.size() == 1);
+    CHECK(said[0]["id"] == 1025);
+    CHECK(said[0]["error"]["message"] == "1024 calls are in flight; wait for one to end");
+  }
+
   TEST_CASE("what is no protocol gets the error that JSON-RPC names for it") {
     CHECK(say({"{nonsense"}).at(0)["error"]["code"] == -32700);
     CHECK(say({R"({"jsonrpc":"1.0","id":4,"method":"ping"})"}).at(0)["error"]["code"] == -32600);

@@ -125,7 +125,9 @@ TEST_SUITE("mcp/session") {
   TEST_CASE("every request carries a progress token of its own") {
     std::string text;
     auto sent = await(run_into_deadline(text));
-    CHECK(find(*find(*sent->at(0).body, "_meta"), "progressToken") != nullptr);
+    CHECK(sent->at(0).progress_token == *sent->at(0).id);
+    const Json printed = Json::parse(print_message(sent->at(0)));
+    CHECK(printed["params"]["_meta"]["progressToken"] == printed["id"]);
   }
 
   TEST_CASE("past its deadline a call ends and the peer is told to stop") {

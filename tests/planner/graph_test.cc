@@ -146,11 +146,35 @@ TEST_SUITE("planner/graph") {
     const auto plan = plan_of(kDiamond);
     CHECK(plan.tree() ==
           "a geo {}\n"
-          "  b weather {\"at\":\"$a\"}  (after a)\n"
-          "  c around {\"at\":\"near ${a.name}\"}  (after a)\n"
-          "    d write {\"x\":[\"$b\",{\"y\":\"$c\"}]}  (after b, c)\n");
+          "├ b weather {\"at\":\"$a\"}\n"
+          "└ c around {\"at\":\"near ${a.name}\"}\n"
+          "  └ d write {\"x\":[\"$b\",{\"y\":\"$c\"}]}  (after b, c)\n");
     CHECK(plan.mermaid().find("  s_b --> s_d\n") != std::string::npos);
     CHECK(Plan::parse(plan.json())->json() == plan.json());
+  }
+
+  TEST_CASE("steps are drawn under what they wait for, wherever they were written") {
+    const auto plan = plan_of(R"({"steps": [
+      {"id": "late", "tool": "x", "arguments": {"v": "$b"}}, {"id": "a", "tool": "x"}, {"id": "b", "tool": "x"},
+      {"id": "a2", "tool": "x", "needs": ["a"]}, {"id": "deep", "tool": "x", "needs": ["a2"]}, {"id": "a3", "tool": "x", "needs": ["a"]}]})");
+    CHECK(plan.tree() ==
+          "a x {}\n"
+          "├ a2 x {}\n"
+          "│ └ deep x {}\n"
+          "└ a3 x {}\n"
+          "b x {}\n"
+          "└ late x {\"v\":\"$b\"}\n");
+  }
+
+  TEST_CASE("a plan that is not whole yet, or goes in a circle, can be drawn as well") {
+    Plan plan;
+    for (const auto* text :
+         {R"({"id": "a", "tool": "x", "needs": ["b"]})", R"({"id": "b", "tool": "x", "needs": ["a"]})",
+          R"({"id": "c", "tool": "x", "arguments": {"v": "$nobody"}})"})
+      plan.steps.push_back(*parse_plan_step(*parse_json(text), 1));
+    CHECK(plan.tree() == "a x {}\nb x {}\nc x {\"v\":\"$nobody\"}\n");
+    CHECK(plan.circle() == Ids{"a", "b"});
+    CHECK(plan.missing(plan.steps[2]) == Ids{"nobody"});
   }
 
   TEST_CASE("steps without an id are numbered, and ids may be numbers") {

@@ -2,6 +2,7 @@
 // is a byte.
 #pragma once
 
+#include <boost/asio/post.hpp>
 #include <deque>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -22,6 +23,11 @@ struct FakeTurn {
   bool hangs = false;            // Never answers: until cancelled.
   std::function<void()> before;  // Runs when the turn begins.
   double usd = 0;                // What it costs.
+  // Tells its first call's arguments while it writes them, in these pieces; after piece i it goes on once
+  // `goes_on(i)`, which is asked again and again.
+  std::vector<std::string> pieces;
+  std::string tool_written = "plan";
+  std::function<bool(std::size_t)> goes_on;
 };
 
 inline FakeTurn says(std::string text) { return {.text = std::move(text)}; }
@@ -31,6 +37,8 @@ inline FakeTurn calls(std::string tool, Json arguments) {
 inline FakeTurn calls_all(std::vector<std::pair<std::string, Json>> all) {
   return {.calls = std::move(all), .finish = infer::FinishReason::kCalls};
 }
+
+inline constexpr int kAskedMax = 100'000;
 
 // What all FakeModels of a test share: the script and what they were given.
 struct FakeScript {
@@ -76,6 +84,8 @@ class FakeModel : public infer::ChatModel {
 
   Task<infer::ChatReply> generate(infer::ChatRequest request, infer::Prompt prompt,
                                   infer::OnText on_text) override {
+    // As with a real model, other things run before the answer comes.
+    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
     script_.requests.push_back(request);
     script_.prompts.push_back(prompt);
     if (script_.turns.empty()) co_return fail(Code::kInternal, "the script has no more turns");
@@ -86,6 +96,13 @@ class FakeModel : public infer::ChatModel {
     if (turn.hangs) {
       TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::hours(1)));
     }
+    for (std::size_t i = 0; i < turn.pieces.size() && request.on_call; ++i) {
+      (void)request.on_call({0, turn.tool_written, turn.pieces[i], i == 0});
+      for (int asked = 0; turn.goes_on && !turn.goes_on(i); ++asked) {
+        if (asked == kAskedMax) co_return fail(Code::kInternal, "the model waits for what never comes");
+        TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::milliseconds(0)));
+      }
+    }
     if (turn.failure) co_return fail(*turn.failure);
     co_return reply_to(prompt, turn, on_text);
   }
@@ -94,7 +111,7 @@ class FakeModel : public infer::ChatModel {
     return tool.name == script_.unsupported_tool ? script_.unsupported : std::vector<std::string>{};
   }
 
- private:
+ protected:
   infer::ChatReply reply_to(const infer::Prompt& prompt, const FakeTurn& turn, const infer::OnText& on_text) {
     infer::ChatReply reply;
     reply.finish = turn.finish;
@@ -117,6 +134,7 @@ class FakeModel : public infer::ChatModel {
     return reply;
   }
 
+ private:
   FakeScript& script_;
   infer::ModelDescription description_;
 };

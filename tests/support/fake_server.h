@@ -20,6 +20,7 @@ struct FakeTool {
   Json input_schema = {{"type", "object"}};
   FakeHandler handler;
   std::optional<mcp::ToolAnnotations> annotations;
+  std::string description;  // Empty: "does NAME".
 };
 
 inline mcp::ToolResult text_result(const std::string& text, bool is_error = false) {
@@ -42,6 +43,11 @@ struct FakeServer {
   std::vector<FakeTool> tools;
   std::optional<Error> does_not_start;
   bool start_hangs = false;
+  bool dead = false;  // Pings fail until somebody connects again.
+  std::string version = "1.0";
+  // Calls become tasks that never end by themselves; those kept here answer whoever asks for them.
+  bool makes_tasks = false;
+  std::map<std::string, mcp::ToolResult> tasks;
   // What happened.
   std::vector<std::pair<std::string, Json>> calls;
   int connected = 0;
@@ -77,7 +83,7 @@ class FakeClient : public mcp::Client {
  public:
   FakeClient(mcp::ServerConfig config, FakeServer& server) : config_(std::move(config)), server_(server) {
     implementation_.name = config_.name;
-    implementation_.version = "1.0";
+    implementation_.version = server.version;
   }
   ~FakeClient() override = default;
 
@@ -91,7 +97,7 @@ class FakeClient : public mcp::Client {
     for (const auto& fake : server_.tools) {
       mcp::Tool tool;
       tool.name = fake.name;
-      tool.description = "does " + fake.name;
+      tool.description = fake.description.empty() ? "does " + fake.name : fake.description;
       tool.input_schema = fake.input_schema;
       tool.has_annotations = fake.annotations.has_value();
       if (fake.annotations) tool.annotations = *fake.annotations;
@@ -108,7 +114,23 @@ class FakeClient : public mcp::Client {
     co_return fail(Code::kNotFound, "there is no tool " + tool);
   }
 
-  Task<void> ping() override { co_return Result<void>(); }
+  Task<mcp::ToolResult> call_tool_as_task(std::string tool, Json arguments, mcp::OnTask on_task,
+                                          mcp::OnProgress) override {
+    if (!server_.makes_tasks) co_return co_await call_tool(std::move(tool), std::move(arguments), {});
+    server_.calls.emplace_back(tool, arguments);
+    on_task("task-" + std::to_string(server_.calls.size()));
+    co_return co_await never_answer();
+  }
+  Task<mcp::ToolResult> await_task(std::string task, std::string, mcp::OnProgress) override {
+    const auto found = server_.tasks.find(task);
+    if (found == server_.tasks.end()) co_return fail(Code::kNotFound, "the server knows no task " + task);
+    co_return found->second;
+  }
+
+  Task<void> ping() override {
+    if (server_.dead) co_return fail(Code::kTransport, "the server is gone");
+    co_return Result<void>();
+  }
   std::string stderr_tail() const override { return {}; }
   std::size_t junk_lines() const override { return 0; }
 
@@ -133,6 +155,7 @@ inline Task<std::unique_ptr<mcp::Client>> FakeServers::connect(mcp::ServerConfig
   }
   if (server.does_not_start) co_return fail(*server.does_not_start);
   ++server.connected;
+  server.dead = false;
   co_return std::make_unique<FakeClient>(std::move(config), server);
 }
 

@@ -5,13 +5,12 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "support/text.h"
 #include "tools/support/chain_model.h"
 #include "tools/support/program.h"
 
 namespace tsukai::cli {
 namespace {
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 std::size_t count_of(const std::string& text, std::string_view part) {
   std::size_t count = 0;
@@ -41,19 +40,19 @@ TEST_SUITE("tools/tsukai/chat") {
     CHECK(finished.exit == 0);
     CHECK(finished.out == "Old gate.\nOld gate.\n");
     CHECK(count_of(finished.err, "toy is up") == 1);
-    CHECK(!has(finished.err, "step 1"));
-    CHECK(!has(finished.err, "to the model"));
-    CHECK(has(finished.err, "tsukai chat --from "));
+    CHECK(!contains(finished.err, "step 1"));
+    CHECK(!contains(finished.err, "to the model"));
+    CHECK(contains(finished.err, "tsukai chat --from "));
     const auto runs = parse_json(tsukai(home, {"runs", "list", "--json"}).out);
     REQUIRE(runs);
     CHECK(runs->at("runs").size() == 2);
     const auto last = parse_json(tsukai(home, {"runs", "show", "last", "--prompts", "--json"}).out);
     REQUIRE(last);
     const std::string prompt = last->at("model_calls").back()["prompt"]["text"];
-    CHECK(has(prompt, "Good day."));
-    CHECK(has(prompt, "Old gate."));
-    CHECK(has(prompt, "And in spring?"));
-    CHECK(!has(prompt, "never said"));
+    CHECK(contains(prompt, "Good day."));
+    CHECK(contains(prompt, "Old gate."));
+    CHECK(contains(prompt, "And in spring?"));
+    CHECK(!contains(prompt, "never said"));
     // The second turn read only what was new.
     CHECK(last->at("totals")["prefix_hit_ratio"] > 0.4);
     CHECK(tsukai(home, {"runs", "verify", "last"}).exit == 0);
@@ -67,7 +66,7 @@ TEST_SUITE("tools/tsukai/chat") {
     const Finished more = chat(home, "And in spring?\n", "--from last");
     CHECK(more.exit == 0);
     CHECK(more.out == "Old gate.\n");
-    CHECK(has(tsukai(home, {"runs", "show", "last", "--prompts"}).out, "Good day."));
+    CHECK(contains(tsukai(home, {"runs", "show", "last", "--prompts"}).out, "Good day."));
     CHECK(chat(home, "x\n", "agent.yaml --from last").exit == 2);
     CHECK(chat(home, "x\n", "--from zzzz").exit == 2);
   }
@@ -79,10 +78,10 @@ TEST_SUITE("tools/tsukai/chat") {
     program.type("/help\n/nonsense\nGood day.\n\x04");
     const Finished finished = program.finish();
     CHECK(finished.exit == 0);
-    CHECK(has(finished.out, "> "));
-    CHECK(has(finished.out, "/quit"));
-    CHECK(has(finished.out, "there is no command /nonsense"));
-    CHECK(has(finished.out, "Old gate."));
+    CHECK(contains(finished.out, "> "));
+    CHECK(contains(finished.out, "/quit"));
+    CHECK(contains(finished.out, "there is no command /nonsense"));
+    CHECK(contains(finished.out, "Old gate."));
   }
 
   TEST_CASE("a line can be edited, and an earlier one called back") {
@@ -103,8 +102,8 @@ TEST_SUITE("tools/tsukai/chat") {
     const Finished finished = program.finish();
     CHECK(finished.exit == 0);
     const std::string prompts = tsukai(home, {"runs", "show", "last", "--prompts", "--quiet"}).out;
-    CHECK(has(prompts, "Good day.!"));
-    CHECK(!has(prompts, "wrong"));
+    CHECK(contains(prompts, "Good day.!"));
+    CHECK(!contains(prompts, "wrong"));
   }
 
   TEST_CASE("a call that waits ends the conversation, and --json gives events") {
@@ -112,7 +111,7 @@ TEST_SUITE("tools/tsukai/chat") {
     furnish(home, "tool_choice: required-first\npolicy:\n  - ask: toy.greet\n");
     const Finished waiting = chat(home, "Good day.\nmore\n");
     CHECK(waiting.exit == 5);
-    CHECK(has(waiting.err, "tsukai runs approve "));
+    CHECK(contains(waiting.err, "tsukai runs approve "));
     furnish(home);
     const Finished events = chat(home, "Good day.\n", "agent.yaml --json");
     CHECK(events.err == "");

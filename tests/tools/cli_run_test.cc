@@ -16,7 +16,7 @@ namespace {
 using Words = std::vector<std::string>;
 
 // A home with a model, an agent that must call a tool first, and its server.
-void furnish(const Home& home, const ChainOptions& options = {}) {
+void run_furnish(const Home& home, const ChainOptions& options = {}) {
   home.write("chain.gguf", chain_model(options));
   const Words server = toy_server(home);
   home.write("agent.yaml",
@@ -29,7 +29,7 @@ void furnish(const Home& home, const ChainOptions& options = {}) {
                  "memory: {scope: [user], recall: 2}\n");
 }
 
-Json json_of(const std::string& text) {
+Json run_json_of(const std::string& text) {
   auto parsed = parse_json(text);
   REQUIRE(parsed);
   return *std::move(parsed);
@@ -38,7 +38,7 @@ Json json_of(const std::string& text) {
 std::vector<Json> json_lines(const std::string& text) {
   std::vector<Json> lines;
   for (const std::string& line : split(text, '\n')) {
-    if (!line.empty()) lines.push_back(json_of(line));
+    if (!line.empty()) lines.push_back(run_json_of(line));
   }
   return lines;
 }
@@ -48,7 +48,7 @@ std::vector<Json> json_lines(const std::string& text) {
 TEST_SUITE("tools/tsukai/run") {
   TEST_CASE("piped, the answer alone is on standard output and the steps are on standard error") {
     const Home home;
-    furnish(home);
+    run_furnish(home);
     const Finished finished = tsukai(home, {"run", "agent.yaml", "Say hello."});
     CHECK(finished.exit == 0);
     CHECK(finished.out == "Old gate.\n");
@@ -66,9 +66,9 @@ TEST_SUITE("tools/tsukai/run") {
 
   TEST_CASE("on a terminal the text is streamed, coloured, and not said twice") {
     const Home home;
-    furnish(home);
+    run_furnish(home);
     Home coloured;
-    furnish(coloured);
+    run_furnish(coloured);
     coloured.environment["TERM"] = "xterm";
     const Finished plain = tsukai_on_terminal(home, {"run", "agent.yaml", "Say hello."});
     CHECK(plain.exit == 0);
@@ -86,7 +86,7 @@ TEST_SUITE("tools/tsukai/run") {
 
   TEST_CASE("--json gives every event on a line of its own") {
     const Home home;
-    furnish(home);
+    run_furnish(home);
     const Finished finished = tsukai(home, {"run", "agent.yaml", "Say hello.", "--json"});
     CHECK(finished.exit == 0);
     CHECK(finished.err == "");
@@ -112,9 +112,9 @@ TEST_SUITE("tools/tsukai/run") {
 
   TEST_CASE("a run can be looked at afterwards, whole and checked") {
     const Home home;
-    furnish(home);
+    run_furnish(home);
     REQUIRE(tsukai(home, {"run", "agent.yaml", "Say hello."}).exit == 0);
-    const Json list = json_of(tsukai(home, {"runs", "list", "--json"}).out);
+    const Json list = run_json_of(tsukai(home, {"runs", "list", "--json"}).out);
     REQUIRE(list["runs"].size() == 1);
     const std::string id = list["runs"][0]["run_id"];
     CHECK(tsukai(home, {"runs", "list", "--quiet"}).out == id + "\n");
@@ -127,7 +127,7 @@ TEST_SUITE("tools/tsukai/run") {
       CAPTURE(part);
       CHECK(shown.out.find(part) != std::string::npos);
     }
-    const Json whole = json_of(tsukai(home, {"runs", "show", "last", "--prompts", "--json"}).out);
+    const Json whole = run_json_of(tsukai(home, {"runs", "show", "last", "--prompts", "--json"}).out);
     CHECK(whole["state"] == "done");
     REQUIRE(whole["model_calls"].size() == 2);
     REQUIRE(whole["tool_calls"].size() == 1);
@@ -148,7 +148,7 @@ TEST_SUITE("tools/tsukai/run") {
 
   TEST_CASE("what happened is remembered by the next run of the same user only") {
     Home home;
-    furnish(home);
+    run_furnish(home);
     REQUIRE(tsukai(home, {"run", "agent.yaml", "Say hello to the beans."}).exit == 0);
     CHECK(tsukai(home, {"memory", "search", "beans", "--quiet"}).out == "1\n");
     CHECK(tsukai(home, {"memory", "show", "1"}).out.find("Say hello to the beans.\nOld gate.\n") !=
@@ -160,7 +160,7 @@ TEST_SUITE("tools/tsukai/run") {
 
   TEST_CASE("a run without an agent file uses the model alone, or the servers of --config") {
     const Home home;
-    furnish(home);
+    run_furnish(home);
     const Finished alone = tsukai(home, {"run", "Say hello.", "--model", "chain.gguf"});
     CHECK(alone.exit == 0);
     CHECK(alone.out == "Old gate.\n");
@@ -175,7 +175,7 @@ TEST_SUITE("tools/tsukai/run") {
   TEST_CASE("Ctrl-C closes the run and its servers") {
     for (const int signal : {SIGINT, SIGTERM}) {
       const Home home;
-      furnish(home, {.tool_letter = 'h'});
+      run_furnish(home, {.tool_letter = 'h'});
       Program program(home, {tsukai_program(), "run", "agent.yaml", "Say hello."});
       wait_for_file(home / "hanging");
       const int server = std::stoi(wait_for_file(home / "pid"));
@@ -186,7 +186,7 @@ TEST_SUITE("tools/tsukai/run") {
       CHECK(finished.out == "");
       CHECK(finished.err.find("tsukai: interrupted; run ") != std::string::npos);
       CHECK(gone(server));
-      const Json list = json_of(tsukai(home, {"runs", "list", "--json"}).out);
+      const Json list = run_json_of(tsukai(home, {"runs", "list", "--json"}).out);
       CHECK(list["runs"][0]["state"] == "cancelled");
       CHECK(tsukai(home, {"runs", "verify", "last"}).exit == 0);
     }
@@ -194,7 +194,7 @@ TEST_SUITE("tools/tsukai/run") {
 
   TEST_CASE("--timeout stops the run with exit code 4") {
     const Home home;
-    furnish(home, {.tool_letter = 'h'});
+    run_furnish(home, {.tool_letter = 'h'});
     const Finished finished = tsukai(home, {"run", "agent.yaml", "Say hello.", "--timeout", "1"});
     CHECK(finished.exit == 4);
     CHECK(finished.err.find("was stopped after 1 s; raise --timeout\n") != std::string::npos);
@@ -203,7 +203,7 @@ TEST_SUITE("tools/tsukai/run") {
 
   TEST_CASE("a server that does not start costs its own tools only, unless there is no other") {
     const Home home;
-    furnish(home);
+    run_furnish(home);
     home.write("gone.yaml", "name: a\nmodel: ./chain.gguf\nservers:\n  gone: {command: no-such-program}\n");
     const Finished none = tsukai(home, {"run", "gone.yaml", "Say hello."});
     CHECK(none.exit == 2);
@@ -228,17 +228,17 @@ TEST_SUITE("tools/tsukai/run") {
     CHECK(finished.err.find("model") != std::string::npos);
     CHECK(finished.err.find("agent.yaml:3:10: ") != std::string::npos);
     CHECK(tsukai(home, {"run", "agent.yaml", "hello"}).exit == 2);
-    const Json document = json_of(tsukai(home, {"agent", "check", "agent.yaml", "--json"}).out);
+    const Json document = run_json_of(tsukai(home, {"agent", "check", "agent.yaml", "--json"}).out);
     CHECK(document["mistakes"].size() >= 2);
     // Nothing was written for a run that could not begin.
     CHECK(tsukai(home, {"runs", "list", "--quiet"}).out == "");
-    furnish(home);
+    run_furnish(home);
     CHECK(tsukai(home, {"agent", "check", "agent.yaml"}).out.starts_with("ok agent.yaml\n"));
   }
 
   TEST_CASE("a full disk behind standard output is no success") {
     const Home home;
-    furnish(home);
+    run_furnish(home);
     const Finished finished =
         Program(home, {"/bin/sh", "-c", tsukai_program() + " runs list --json > /dev/full"}).finish();
     CHECK(finished.exit == 3);
@@ -249,8 +249,8 @@ TEST_SUITE("tools/tsukai/run") {
 TEST_SUITE("tools/tsukai/model") {
   TEST_CASE("info tells what is in the file") {
     const Home home;
-    furnish(home);
-    const Json info = json_of(tsukai(home, {"model", "info", "chain.gguf", "--json"}).out);
+    run_furnish(home);
+    const Json info = run_json_of(tsukai(home, {"model", "info", "chain.gguf", "--json"}).out);
     CHECK(info["architecture"] == "llama");
     CHECK(info["layers"] == 1);
     CHECK(info["vocabulary"] == 288);
@@ -259,29 +259,48 @@ TEST_SUITE("tools/tsukai/model") {
 
   TEST_CASE("generate answers, continues, and keeps to a schema") {
     const Home home;
-    furnish(home);
+    run_furnish(home);
     CHECK(tsukai(home, {"model", "generate", "chain.gguf", "hello"}).out == "Old gate.\n");
     CHECK(tsukai(home, {"model", "generate", "chain.gguf", "--plain", "the g"}).out == "ate.\n");
-    const Json cut =
-        json_of(tsukai(home, {"model", "generate", "chain.gguf", "hello", "--tokens", "3", "--json"}).out);
+    const Json cut = run_json_of(
+        tsukai(home, {"model", "generate", "chain.gguf", "hello", "--tokens", "3", "--json"}).out);
     CHECK(cut["text"] == "Old");
     CHECK(cut["finish"] == "length");
     CHECK(cut["usage"]["generated_tokens"] == 3);
+    CHECK(tsukai(home, {"model", "generate", "chain.gguf", "--plain", "the g", "--stop", "e", "--stop", "x"})
+              .out == "at\n");
+    CHECK(tsukai(home, {"model", "generate", "chain.gguf", "hello", "--stop", "gate"}).out == "Old \n");
+    const Json told = run_json_of(tsukai(home, {"model", "generate", "chain.gguf", "--plain", "the g",
+                                                "--tokens", "2", "--logprobs", "3", "--json"})
+                                      .out);
+    REQUIRE(told["tokens"].size() == 2);
+    CHECK(told["tokens"][0]["text"] == "a");
+    CHECK(told["tokens"][0]["top"].size() == 3);
+    CHECK(told["tokens"][0]["top"][0]["id"] == told["tokens"][0]["id"]);
+    CHECK(told["tokens"][0]["logprob"].get<double>() < 0);
+    const std::string bias = std::to_string(told["tokens"][0]["id"].get<int>()) + "=-1000";
+    const Json without =
+        run_json_of(tsukai(home, {"model", "generate", "chain.gguf", "--plain", "the g", "--tokens", "1",
+                                  "--logit-bias", bias, "--logprobs", "0", "--json"})
+                        .out);
+    CHECK(without["tokens"][0]["id"] == told["tokens"][0]["top"][1]["id"]);
+    CHECK(without["tokens"][0]["logprob"] == told["tokens"][0]["top"][1]["logprob"]);
+    CHECK(tsukai(home, {"model", "generate", "chain.gguf", "--plain", "x", "--logit-bias", "12"}).exit == 2);
     home.write("schema.json",
                R"({"type": "object", "properties": {"n": {"type": "string"}}, "required": ["n"]})");
     const Finished json =
         tsukai(home, {"model", "generate", "chain.gguf", "hello", "--schema", "schema.json"});
     CHECK(json.exit == 0);
-    CHECK(json_of(json.out)["n"].is_string());
+    CHECK(run_json_of(json.out)["n"].is_string());
   }
 
   TEST_CASE("tokenize shows ids and pieces, control tokens only when asked for") {
     const Home home;
-    furnish(home);
-    CHECK(json_of(tsukai(home, {"model", "tokenize", "chain.gguf", "<|im_end|>", "--control", "--json"})
-                      .out)["count"] == 1);
-    CHECK(json_of(tsukai(home, {"model", "tokenize", "chain.gguf", "<|im_end|>", "--json"}).out)["count"] ==
-          10);
+    run_furnish(home);
+    CHECK(run_json_of(tsukai(home, {"model", "tokenize", "chain.gguf", "<|im_end|>", "--control", "--json"})
+                          .out)["count"] == 1);
+    CHECK(run_json_of(
+              tsukai(home, {"model", "tokenize", "chain.gguf", "<|im_end|>", "--json"}).out)["count"] == 10);
     CHECK(tsukai(home, {"model", "tokenize", "chain.gguf", "}\"", "--quiet"}).out == "0\n1\n");
   }
 

@@ -84,7 +84,7 @@ TEST_SUITE("tools/tsukai/usage") {
         {{"--versoin"}, "tsukai has no flag --versoin; did you mean --version?"},
         {{"mcp"},
          "tsukai mcp needs a command: list, tools, call, resources, read, prompts, prompt, complete, ping, "
-         "login, logout, serve; see tsukai mcp --help"},
+         "login, logout, pins, serve; see tsukai mcp --help"},
         {{"mcp", "tool"}, "tsukai mcp has no command \"tool\"; did you mean tools?"},
         {{"runs", "show"}, "tsukai runs show needs RUN; see tsukai runs show --help"},
         {{"run", "--modle", "a", "b"}, "tsukai run has no flag --modle; did you mean --model?"},

@@ -1,13 +1,16 @@
 // Holds tsukai-maps against Amap's own MCP server: the package as published on npm, its network replaced by
 // answers of our making (support/amap_standin.mjs). Label net: npm is asked for the package.
 #include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/text.h"
 #include "mcp/client.h"
 #include "support/await.h"
 #include "support/fake_clock.h"
 #include "tools/maps/tools.h"
+#include "tools/support/program.h"
 #include "tools/support/small_city.h"
 
 using namespace tsukai;
@@ -37,6 +40,28 @@ constexpr Question kQuestions[] = {
     {"maps_distance", R"({"origins": "150.141392,30.242808", "destination": "150.127,30.249", "type": "3"})"},
     {"maps_text_search", R"({"keywords": "coffee", "city": "Lanwan"})"},
     {"maps_around_search", R"({"location": "150.141392,30.242808", "keywords": "coffee", "radius": "800"})"}};
+
+// The words that start Amap's server with the stand-in for its network; installed once for the tests of this
+// file.
+const std::vector<std::string>& amap() {
+  static const ScratchDir folder;
+  static const std::vector<std::string> words = [] {
+    const std::string in = folder.path();
+    REQUIRE(std::system(("cd " + in + " && npm install --silent --no-audit --no-fund --prefix " + in + " " +
+                         kPackage + "@" + kVersion + " >log 2>&1")
+                            .c_str()) == 0);
+    return std::vector<std::string>{"node", "--import",
+                                    TSUKAI_SOURCE_DIR "/tests/tools/support/amap_standin.mjs",
+                                    folder / "node_modules/@amap/amap-maps-mcp-server/build/index.js"};
+  }();
+  return words;
+}
+
+bool npm_is_here() {
+  if (std::system("command -v npm >/dev/null 2>&1") == 0) return true;
+  MESSAGE("npm is not installed: not compared here");
+  return false;
+}
 
 struct Theirs {
   std::vector<mcp::Tool> tools;
@@ -85,19 +110,11 @@ std::set<std::string> names_in(const Json& schema, const char* member) {
 
 TEST_SUITE("tools/maps/amap") {
   TEST_CASE("our tools have the names, arguments and result fields of Amap's server") {
-    if (std::system("command -v npm >/dev/null") != 0) {
-      MESSAGE("npm is not installed: not compared here");
-      return;
-    }
-    ScratchDir scratch;
-    REQUIRE(std::system(("cd " + scratch.path() + " && npm install --silent --no-audit --no-fund " +
-                         kPackage + "@" + kVersion + " >log 2>&1")
-                            .c_str()) == 0);
+    if (!npm_is_here()) return;
     mcp::ServerConfig config;
     config.name = "amap";
-    config.command = "node";
-    config.args = {"--import", TSUKAI_SOURCE_DIR "/tests/tools/support/amap_standin.mjs",
-                   scratch / "node_modules/@amap/amap-maps-mcp-server/build/index.js"};
+    config.command = amap()[0];
+    config.args = {amap().begin() + 1, amap().end()};
     config.env = {{"AMAP_MAPS_API_KEY", "none"}};
     auto theirs = await(ask_amap(config));
     REQUIRE_MESSAGE(theirs.has_value(), (theirs ? "" : theirs.error().text()));
@@ -126,5 +143,49 @@ TEST_SUITE("tools/maps/amap") {
         check_covers(*answer->structured, theirs->answers[i], name);
       }
     }
+  }
+
+  TEST_CASE("one agent file runs against tsukai-maps and against Amap's server, with the same calls") {
+    if (!npm_is_here()) return;
+    cli::Home home;
+    Json script = Json::array();
+    for (const Question& question : kQuestions)
+      script.push_back({std::string("maps__") + question.tool, question.parsed()});
+    home.write("script.json", print_json(script));
+    cli::Program model(
+        home, {"/bin/sh", "-c",
+               "exec node " TSUKAI_SOURCE_DIR "/tests/tools/support/scripted_model.mjs script.json >url"});
+    const std::string url(trimmed(cli::wait_for_file(home / "url")));
+    home.write("agent.yaml", "name: guide\nmodel: openai:scripted@" + url +
+                                 " key=none\ninstructions: Use the map.\nservers:\n"
+                                 "  maps: {command: maps-server, env: {AMAP_MAPS_API_KEY: none}}\n"
+                                 "budget: {steps: 20, tool_calls: 20}\n");
+    // What maps-server is depends on the PATH alone.
+    std::string theirs = "exec";
+    for (const std::string& word : amap()) theirs += " '" + word + "'";
+    const std::string path = home.environment["PATH"];
+    std::vector<Json> called[2];
+    for (const bool own : {true, false}) {
+      CAPTURE(own);
+      const std::string folder = own ? "own" : "amap";
+      const std::string program =
+          home.write(folder + "/maps-server",
+                     "#!/bin/sh\n" + (own ? "exec " TSUKAI_BIN_DIR "/tsukai-maps" : theirs) + "\n");
+      std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+      home.environment["PATH"] = home / folder + ":" + path;
+      const cli::Finished finished = cli::tsukai(home, {"run", "agent.yaml", "Look around.", "--json"});
+      CHECK_MESSAGE(finished.exit == 0, finished.out, finished.err);
+      for (const std::string& line : split(finished.out, '\n')) {
+        if (line.empty()) continue;
+        const Json event = parse_json(line).value();
+        if (event.at("type") == "tool_call")
+          called[own].push_back({event.at("data").at("tool"), event.at("data").at("arguments")});
+        if (event.at("type") == "tool_result")
+          CHECK_MESSAGE(event.at("data").at("is_error") == false,
+                        event.at("data").at("text").get<std::string>());
+      }
+    }
+    CHECK(called[0].size() == std::size(kQuestions));
+    CHECK(called[0] == called[1]);
   }
 }

@@ -2,6 +2,7 @@
 #include <functional>
 #include <limits>
 #include <queue>
+#include <tuple>
 
 #include "base/random.h"
 #include "tools/maps/directions.h"
@@ -241,6 +242,25 @@ TEST_SUITE("tools/maps/route") {
           CHECK(sum == best[target]);
         }
       }
+    }
+  }
+
+  TEST_CASE("a hub of thousands of roads is neither taken out nor in the way") {
+    // A wheel: the hub is one second from the rim, the rim's neighbours are three from each other.
+    constexpr std::int32_t kSpokes = 5000;
+    std::vector<Hierarchy::Arc> arcs;
+    for (std::int32_t i = 0; i < kSpokes; ++i) {
+      const std::int32_t rim = i + 1, next = (i + 1) % kSpokes + 1;
+      for (const auto& [from, to, ticks] : {std::tuple(rim, 0, 1000u), {0, rim, 1000u}, {rim, next, 3000u}})
+        arcs.push_back({from, to, ticks, static_cast<std::int32_t>(arcs.size())});
+    }
+    const Hierarchy hierarchy = Hierarchy::build(kSpokes + 1, arcs);
+    for (const std::int32_t target : {2, 3, 2500, 5000}) {
+      const Hierarchy::End from{1, 0}, to{target, 0};
+      const auto path = hierarchy.quickest({&from, 1}, {&to, 1});
+      REQUIRE(path.has_value());
+      CHECK(path->ticks == 2000);
+      CHECK(path->edges.size() == 2);
     }
   }
 

@@ -2,8 +2,8 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "base/json_schema.h"
 #include "support/fake_clock.h"
+#include "support/tool_calls.h"
 #include "tools/maps/tools.h"
 #include "tools/support/small_city.h"
 
@@ -18,38 +18,18 @@ Service& service() {
   return instance;
 }
 
-// Calls a tool as the server would: the arguments must satisfy its input schema, the answer its output
-// schema.
 Result<Answer> call(std::string_view name, const Json& arguments) {
+  constexpr std::size_t kTextMax = 3000;
   for (const ToolEntry& entry : tools()) {
-    if (entry.tool.name != name) continue;
-    const auto wrong = JsonSchema::compile(*entry.tool.input_schema)->check(arguments);
-    REQUIRE_MESSAGE(wrong.empty(), wrong.front());
-    auto answer = entry.function(service(), arguments);
-    if (answer) {
-      const auto problems = JsonSchema::compile(**entry.tool.output_schema)->check(*answer->structured);
-      REQUIRE_MESSAGE(problems.empty(), problems.front());
-      CHECK(answer->text.size() < 3000);
-      CHECK_FALSE(answer->text.empty());
-    }
-    return answer;
+    if (entry.tool.name == name)
+      return checked_call(entry.tool, arguments, kTextMax,
+                          [&] { return entry.function(service(), arguments); });
   }
   FAIL("no such tool: ", name);
   return fail(Code::kNotFound, "no such tool");
 }
-
-Json good(std::string_view name, const Json& arguments) {
-  auto answer = call(name, arguments);
-  REQUIRE_MESSAGE(answer.has_value(), (answer ? "" : answer.error().text()));
-  return *answer->structured;
-}
-
-std::string bad(std::string_view name, const Json& arguments) {
-  auto answer = call(name, arguments);
-  REQUIRE_FALSE(answer.has_value());
-  CHECK_FALSE(answer.error().remedy().empty());
-  return answer.error().text();
-}
+Json good(std::string_view name, const Json& arguments) { return structured_of(call(name, arguments)); }
+std::string bad(std::string_view name, const Json& arguments) { return error_of(call(name, arguments)); }
 
 std::string location_of(const std::string& name) {
   return good("maps_geo", {{"address", name}}).at("return").at(0).at("location");

@@ -12,7 +12,7 @@ using namespace tsukai;
 
 namespace {
 
-struct Question {
+struct TransportQuestion {
   const char* tool;
   Json arguments;
 };
@@ -22,7 +22,7 @@ Task<void> ask_everything(Over over, Era era) {
                                                {"--data", maps::small_city_file()}, over, era));
   TSUKAI_CO_TRY(const auto listed, co_await wire->request("tools/list", {}));
   CHECK(listed->at("tools").size() == 12);
-  const std::vector<Question> questions = {
+  const std::vector<TransportQuestion> questions = {
       {"maps_geo", {{"address", "Old Gate"}}},
       {"maps_regeocode", {{"location", "Old Gate"}}},
       {"maps_ip_location", {{"ip", "192.168.1.2"}}},
@@ -39,7 +39,7 @@ Task<void> ask_everything(Over over, Era era) {
         {"destination", "Lanwan University"},
         {"city", "Lanwan"},
         {"cityd", "Lanwan"}}}};
-  for (const Question& question : questions) {
+  for (const TransportQuestion& question : questions) {
     TSUKAI_CO_TRY(const auto answer, co_await wire->call(question.tool, question.arguments));
     CAPTURE(question.tool);
     CAPTURE(answer.print().substr(0, 300));

@@ -30,9 +30,7 @@ Guide& guide() {
 }
 
 Json good(std::string_view tool, const Json& arguments) {
-  auto answer = call(guide().service, tool, arguments);
-  REQUIRE_MESSAGE(answer.has_value(), (answer ? "" : answer.error().text()));
-  return *answer->structured;
+  return structured_of(call(guide().service, tool, arguments));
 }
 std::string text_of(std::string_view tool, const Json& arguments) {
   auto answer = call(guide().service, tool, arguments);

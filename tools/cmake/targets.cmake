@@ -8,6 +8,29 @@ target_precompile_headers(tsukai_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/src/b
 target_link_libraries(tsukai_precompiled PRIVATE fmt::fmt tsukai_boost tsukai_json tsukai_expected)
 target_include_directories(tsukai_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/src)
 
+# With TSUKAI_UNITY, the sources of a target are compiled several in one: what they share (JSON, coroutines) is instantiated
+# once a unit, not once a file, which makes a build from nothing three times as quick and an edit slower. So names in
+# unnamed namespaces are unique within a folder; the few files that share some on purpose stay alone (`ALONE`, a regex).
+function(tsukai_unity NAME FILES_A_UNIT ALONE)
+  if(NOT TSUKAI_UNITY)
+    return()
+  endif()
+  set_target_properties(${NAME} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${FILES_A_UNIT})
+  get_target_property(SOURCES ${NAME} SOURCES)
+  foreach(SOURCE ${SOURCES})
+    if(ALONE AND SOURCE MATCHES "${ALONE}")
+      set_source_files_properties(${SOURCE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+    # Tests of the programs: a unit a program (cli_run_test.cc belongs to `cli`), since they use different namespaces.
+    if(NAME STREQUAL "test_tools" AND SOURCE MATCHES "/tests/tools/([a-z]+)_[^/]*$")
+      set_source_files_properties(${SOURCE} PROPERTIES UNITY_GROUP ${CMAKE_MATCH_1})
+    endif()
+  endforeach()
+  if(NAME STREQUAL "test_tools")
+    set_target_properties(${NAME} PROPERTIES UNITY_BUILD_MODE GROUP)
+  endif()
+endfunction()
+
 # tsukai_library(NAME [DEPENDS folders...] [PUBLIC_PACKAGES ...] [PRIVATE_PACKAGES ...])
 # One static library per folder of src/. The folders named after DEPENDS are the only ones it may include.
 function(tsukai_library NAME)
@@ -22,6 +45,8 @@ function(tsukai_library NAME)
   target_link_libraries(tsukai_${NAME} PUBLIC ${ARG_PUBLIC_PACKAGES} PRIVATE ${ARG_PRIVATE_PACKAGES})
   target_compile_definitions(tsukai_${NAME} PRIVATE TSUKAI_VERSION="${PROJECT_VERSION}")
   target_precompile_headers(tsukai_${NAME} REUSE_FROM tsukai_precompiled)
+  # Links are one class a transport under the same names, and so are kernels for each kind of processor.
+  tsukai_unity(tsukai_${NAME} 10 "_link\\.cc$|/kernels_")
 endfunction()
 
 # tsukai_program(NAME FOLDER dir [DEPENDS folders...] [PACKAGES ...])
@@ -41,6 +66,7 @@ function(tsukai_program NAME)
   add_executable(${NAME} ${MAIN})
   target_link_libraries(${NAME} PRIVATE ${NAME}_parts)
   target_precompile_headers(${NAME}_parts REUSE_FROM tsukai_precompiled)
+  tsukai_unity(${NAME}_parts 10 "")
 endfunction()
 
 # What every test program is made of: doctest's own code and main(). Only once BUILD_TESTING is on.
@@ -73,6 +99,7 @@ function(tsukai_tests FOLDER)
   target_link_libraries(test_${FOLDER} PRIVATE doctest::doctest)
   target_compile_options(test_${FOLDER} PRIVATE ${TSUKAI_TEST_OPTIONS})
   target_precompile_headers(test_${FOLDER} REUSE_FROM tsukai_test_main)
+  tsukai_unity(test_${FOLDER} 8 "")
   foreach(DEPENDENCY ${ARG_DEPENDS})
     if(TARGET tsukai_${DEPENDENCY})
       target_link_libraries(test_${FOLDER} PRIVATE tsukai_${DEPENDENCY})
@@ -95,7 +122,19 @@ function(tsukai_tests FOLDER)
     endif()
     add_test(NAME ${FOLDER}/${STEM} COMMAND test_${FOLDER} --source-file=*/${STEM}.cc --no-intro)
     set_tests_properties(${FOLDER}/${STEM} PROPERTIES LABELS ${LABEL} TIMEOUT 300)
+    # Installed once for all that start them, and not in the time of a test.
+    if(STEM MATCHES "^mcp_(servers|calls)_net_test$")
+      set_tests_properties(${FOLDER}/${STEM} PROPERTIES FIXTURES_REQUIRED npm_servers)
+    endif()
   endforeach()
+endfunction()
+
+# The published MCP servers that net tests start, fetched from npm into the build folder. 3: npm was not to be reached.
+function(tsukai_npm_servers)
+  add_test(NAME tools/npm_servers
+           COMMAND ${PROJECT_SOURCE_DIR}/tests/tools/npm_servers.sh ${CMAKE_BINARY_DIR}/npm-servers)
+  set_tests_properties(tools/npm_servers PROPERTIES LABELS net TIMEOUT 600 SKIP_RETURN_CODE 3
+                       FIXTURES_SETUP npm_servers)
 endfunction()
 
 # Every tests/bench/*.cc is a program of its own; none runs as a test and none asserts on time.
@@ -133,33 +172,25 @@ function(tsukai_conformance)
   endforeach()
 endfunction()
 
-# Every tests/crash/*.cc is a program that kills runs and counts what their tools did; tests/crash/run.sh calls it.
+# tests/crash is one program that kills runs against tsukai-shop; tests/crash/run.sh calls it for long, a test for short.
 function(tsukai_crash_drivers)
   file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/crash/*.cc)
-  foreach(SOURCE ${SOURCES})
-    get_filename_component(STEM ${SOURCE} NAME_WE)
-    add_executable(${STEM} ${SOURCE})
-    target_include_directories(${STEM} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-    target_link_libraries(${STEM} PRIVATE tsukai_agent)
-    target_precompile_headers(${STEM} REUSE_FROM tsukai_precompiled)
-  endforeach()
+  add_executable(crash_driver ${SOURCES})
+  target_include_directories(crash_driver PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(crash_driver PRIVATE tsukai_agent tsukai-shop_parts)
+  target_precompile_headers(crash_driver REUSE_FROM tsukai_precompiled)
+  add_dependencies(crash_driver tsukai-shop)
+  add_test(NAME crash/matrix COMMAND crash_driver --brief --random 30)
+  set_tests_properties(crash/matrix PROPERTIES LABELS fast TIMEOUT 300)
 endfunction()
 
-# Every tests/fuzz/*_fuzz.cc is a libFuzzer program; its seeds lie in tests/fuzz/corpus/STEM.
-function(tsukai_fuzzers)
-  file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cc)
-  foreach(SOURCE ${SOURCES})
-    get_filename_component(STEM ${SOURCE} NAME_WE)
-    add_executable(${STEM} ${SOURCE})
-    target_link_libraries(${STEM} PRIVATE tsukai_agent)
-    # Those of a parser of tools/maps are named osm_*.
-    if(STEM MATCHES "^osm_")
-      target_link_libraries(${STEM} PRIVATE tsukai-maps_parts)
-    endif()
-    target_link_options(${STEM} PRIVATE -fsanitize=fuzzer)
-    if(STEM MATCHES "^html_")
-      target_link_libraries(${STEM} PRIVATE tsukai-search_parts)
-    endif()
+# tsukai_fuzzers(LIBRARY names...)
+# Each tests/fuzz/NAME_fuzz.cc is a libFuzzer program over a parser of LIBRARY; its seeds lie in tests/fuzz/corpus/NAME_fuzz.
+function(tsukai_fuzzers LIBRARY)
+  foreach(NAME ${ARGN})
+    add_executable(${NAME}_fuzz ${PROJECT_SOURCE_DIR}/tests/fuzz/${NAME}_fuzz.cc)
+    target_link_libraries(${NAME}_fuzz PRIVATE ${LIBRARY})
+    target_link_options(${NAME}_fuzz PRIVATE -fsanitize=fuzzer)
   endforeach()
 endfunction()
 

@@ -59,14 +59,14 @@ constexpr std::array<std::array<std::string_view, 3>, 8> kTurns = {
      {"turn sharp left", "向左后方行进", "左後方へ"},
      {"turn left", "左转", "左折"},
      {"bear left", "向左前方行进", "斜め左へ"}}};
-constexpr std::array<std::array<std::string_view, 3>, 8> kWinds = {{{"north", "北", "北"},
-                                                                    {"northeast", "东北", "北東"},
-                                                                    {"east", "东", "東"},
-                                                                    {"southeast", "东南", "南東"},
-                                                                    {"south", "南", "南"},
-                                                                    {"southwest", "西南", "南西"},
-                                                                    {"west", "西", "西"},
-                                                                    {"northwest", "西北", "北西"}}};
+constexpr std::array<std::array<std::string_view, 3>, 8> kBearings = {{{"north", "北", "北"},
+                                                                       {"northeast", "东北", "北東"},
+                                                                       {"east", "东", "東"},
+                                                                       {"southeast", "东南", "南東"},
+                                                                       {"south", "南", "南"},
+                                                                       {"southwest", "西南", "南西"},
+                                                                       {"west", "西", "西"},
+                                                                       {"northwest", "西北", "北西"}}};
 constexpr std::array<std::array<std::string_view, 3>, 3> kVerbs = {
     {{"Walk", "步行", "歩く"}, {"Cycle", "骑行", "自転車で進む"}, {"Drive", "行驶", "車で進む"}}};
 
@@ -91,7 +91,8 @@ std::string sentence(const Step& step, Mode mode, Language language) {
 }  // namespace
 
 std::string_view orientation(double bearing, Language language) {
-  return kWinds[static_cast<std::size_t>(std::lround(bearing / 45)) % 8][static_cast<std::size_t>(language)];
+  return kBearings[static_cast<std::size_t>(std::lround(bearing / 45)) % 8]
+                  [static_cast<std::size_t>(language)];
 }
 
 std::vector<Step> describe(const Route& route, const RoadGraph& graph, Mode mode, Language language,

@@ -16,7 +16,7 @@
 namespace tsukai::maps {
 namespace {
 
-constexpr int kPlaces = 3600;
+constexpr int kPlaceCount = 3600;
 
 struct DistrictPlan {
   Name name;
@@ -516,7 +516,7 @@ City generate_city(std::uint64_t seed) {
   lay_metro(city, grid, district_of);
   std::vector<const Share*> urn;
   for (const Share& share : kShares) urn.insert(urn.end(), static_cast<std::size_t>(share.weight), &share);
-  while (city.places.size() < kPlaces) settler.settle_one(*urn[random.below(urn.size())]);
+  while (city.places.size() < kPlaceCount) settler.settle_one(*urn[random.below(urn.size())]);
   return city;
 }
 

@@ -25,46 +25,60 @@ std::size_t Hierarchy::shortcuts() const {
   return count;
 }
 
+// The quickest way known so far: the node that both directions reached.
+struct Hierarchy::Meeting {
+  Ticks ticks = kNever;
+  std::int32_t node = -1;
+};
+
 // One direction of a search: forwards from the sources along up_, or backwards from the targets along down_.
 struct Hierarchy::Side {
   using Open = std::pair<Ticks, std::int32_t>;
+  using Queue = std::priority_queue<Open, std::vector<Open>, std::greater<>>;
 
   const Hierarchy& whole;
   std::vector<Label>& labels;
   const std::vector<std::uint32_t>& begin;
   const std::vector<Link>& all;
-  // Arcs of the other direction, which prove that a node was reached by a detour.
-  const std::vector<std::uint32_t>& against_begin;
-  const std::vector<Link>& against;
+  // Of the other direction: its arcs, which prove that a node was reached by a detour, and what it reached.
+  const std::vector<Label>& other_labels;
+  const std::vector<std::uint32_t>& other_begin;
+  const std::vector<Link>& other_all;
   std::uint32_t stamp;
-  std::priority_queue<Open, std::vector<Open>, std::greater<>> open;
+  Meeting& best;
+  Queue climb, core;
 
-  Ticks at(std::int32_t node) const {
+  static Ticks at(const std::vector<Label>& labels, std::uint32_t stamp, std::int32_t node) {
     const Label& label = labels[static_cast<std::size_t>(node)];
     return label.stamp == stamp ? label.ticks : kNever;
   }
+  static Ticks next(const Queue& queue) { return queue.empty() ? kNever : queue.top().first; }
+
   void reach(std::int32_t node, Ticks ticks, std::int32_t parent, std::uint32_t link) {
     Label& label = labels[static_cast<std::size_t>(node)];
     if (label.stamp == stamp && label.ticks <= ticks) return;
     label = {ticks, parent, link, stamp};
-    open.emplace(ticks, node);
+    (node < whole.core_ ? climb : core).emplace(ticks, node);
+    const Ticks there = at(other_labels, stamp, node);
+    if (there != kNever && plus(ticks, there) < best.ticks) best = {plus(ticks, there), node};
   }
-  Ticks next() const { return open.empty() ? kNever : open.top().first; }
 
-  // Settles the nearest node and gives it; -1 when it had been settled before.
-  std::int32_t settle() {
-    const auto [ticks, node] = open.top();
-    open.pop();
-    if (ticks > at(node)) return -1;
-    for (const Link& link : whole.links(against_begin, against, node)) {
-      const Ticks there = at(link.to);
-      // Reached more quickly over a more important node: no shortest path goes up from here.
-      if (there != kNever && plus(there, link.ticks) < ticks) return node;
+  // Settles the nearest node of a queue; false when it had been settled before.
+  bool settle(Queue& queue) {
+    const auto [ticks, node] = queue.top();
+    queue.pop();
+    if (ticks > labels[static_cast<std::size_t>(node)].ticks) return false;
+    if (node < whole.core_) {
+      for (const Link& link : whole.links(other_begin, other_all, node)) {
+        const Ticks there = at(labels, stamp, link.to);
+        // Reached more quickly over a more important node: no shortest path goes up from here.
+        if (there != kNever && plus(there, link.ticks) < ticks) return true;
+      }
     }
     const auto first = begin[static_cast<std::size_t>(node)],
                last = begin[static_cast<std::size_t>(node) + 1];
     for (std::uint32_t i = first; i < last; ++i) reach(all[i].to, plus(ticks, all[i].ticks), node, i);
-    return node;
+    return true;
   }
 };
 
@@ -74,25 +88,27 @@ std::optional<Hierarchy::Path> Hierarchy::quickest(std::span<const End> sources,
     for (auto& labels : labels_) labels.assign(rank_.size(), Label{});
     search_ = 1;
   }
-  Side forward{*this, labels_[0], up_begin_, up_, down_begin_, down_, search_, {}};
-  Side back{*this, labels_[1], down_begin_, down_, up_begin_, up_, search_, {}};
+  Meeting best;
+  Side forward{*this, labels_[0], up_begin_, up_, labels_[1], down_begin_, down_, search_, best, {}, {}};
+  Side back{*this, labels_[1], down_begin_, down_, labels_[0], up_begin_, up_, search_, best, {}, {}};
   for (const End& end : sources) forward.reach(rank_[static_cast<std::size_t>(end.node)], end.ticks, -1, 0);
   for (const End& end : targets) back.reach(rank_[static_cast<std::size_t>(end.node)], end.ticks, -1, 0);
   settled_ = 0;
-  Ticks best = kNever;
-  std::int32_t meeting = -1;
-  while (std::min(forward.next(), back.next()) < best) {
-    Side& side = forward.next() <= back.next() ? forward : back;
-    const std::int32_t node = side.settle();
-    if (node < 0) continue;
-    ++settled_;
-    const Ticks here = forward.at(node), there = back.at(node);
-    if (here != kNever && there != kNever && plus(here, there) < best) {
-      best = plus(here, there);
-      meeting = node;
-    }
+  for (;;) {
+    const Ticks here = Side::next(forward.climb), there = Side::next(back.climb);
+    if (std::min(here, there) >= best.ticks) break;
+    Side& side = here <= there ? forward : back;
+    settled_ += side.settle(side.climb);
   }
-  if (meeting < 0) return std::nullopt;
+  // In the core arcs go both ways, so the two searches meet in the middle: what neither has settled yet is at
+  // least the sum of both away.
+  for (;;) {
+    const Ticks here = Side::next(forward.core), there = Side::next(back.core);
+    if (here == kNever || there == kNever || plus(here, there) >= best.ticks) break;
+    Side& side = here <= there ? forward : back;
+    settled_ += side.settle(side.core);
+  }
+  if (best.node < 0) return std::nullopt;
 
   const auto which = [&](std::span<const End> ends, std::int32_t node, const std::vector<Label>& labels) {
     std::size_t found = 0;
@@ -104,9 +120,9 @@ std::optional<Hierarchy::Path> Hierarchy::quickest(std::span<const End> sources,
     return found;
   };
   Path path;
-  path.ticks = best;
+  path.ticks = best.ticks;
   std::vector<std::int32_t> climb;
-  for (std::int32_t node = meeting; node >= 0; node = labels_[0][static_cast<std::size_t>(node)].parent)
+  for (std::int32_t node = best.node; node >= 0; node = labels_[0][static_cast<std::size_t>(node)].parent)
     climb.push_back(node);
   std::reverse(climb.begin(), climb.end());
   path.source = which(sources, climb.front(), labels_[0]);
@@ -114,7 +130,7 @@ std::optional<Hierarchy::Path> Hierarchy::quickest(std::span<const End> sources,
     const Link& link = up_[labels_[0][static_cast<std::size_t>(climb[i])].link];
     unpack(climb[i - 1], climb[i], link.via, path.edges);
   }
-  for (std::int32_t node = meeting;;) {
+  for (std::int32_t node = best.node;;) {
     const Label& label = labels_[1][static_cast<std::size_t>(node)];
     if (label.parent < 0) {
       path.target = which(targets, node, labels_[1]);
@@ -178,7 +194,8 @@ bool grows(const std::vector<std::uint32_t>& begin, std::size_t last) {
 
 std::string Hierarchy::bytes() const {
   std::string out;
-  append(out, std::vector<std::uint64_t>{rank_.size(), up_.size(), down_.size()});
+  append(out, std::vector<std::uint64_t>{rank_.size(), static_cast<std::uint64_t>(core_), up_.size(),
+                                         down_.size()});
   append(out, rank_);
   append(out, up_begin_);
   append(out, up_);
@@ -206,6 +223,8 @@ bool Hierarchy::sound(std::size_t edges) const {
   for (std::int32_t node = 0; node < count; ++node) {
     for (const bool up : {true, false}) {
       for (const Link& link : up ? links(up_begin_, up_, node) : links(down_begin_, down_, node)) {
+        // Upwards, or across the core.
+        if (node < core_ ? link.to <= node : link.to < core_) return false;
         if (link.via < 0) continue;
         // Less important than both ends: so unpacking comes to an end.
         if (link.via >= node || link.via >= link.to) return false;
@@ -225,20 +244,23 @@ Result<Hierarchy> Hierarchy::parse(std::string_view bytes, std::size_t nodes, st
   };
   std::vector<std::uint64_t> counts;
   std::string_view rest = bytes;
-  if (rest.size() < 3 * sizeof(std::uint64_t)) return corrupt("it is cut off");
-  take(rest, counts, 3);
+  constexpr std::size_t kCounts = 4;
+  if (rest.size() < kCounts * sizeof(std::uint64_t)) return corrupt("it is cut off");
+  take(rest, counts, kCounts);
   constexpr std::uint64_t kLinksMax = 1u << 30;
-  if (counts[0] != nodes || counts[1] > kLinksMax || counts[2] > kLinksMax)
+  if (counts[0] != nodes || counts[1] > nodes || counts[2] > kLinksMax || counts[3] > kLinksMax)
     return corrupt("it is of another map");
   const std::size_t expected = nodes * sizeof(std::int32_t) + 2 * (nodes + 1) * sizeof(std::uint32_t) +
-                               (counts[1] + counts[2]) * sizeof(Link);
-  if (rest.size() != expected) return corrupt(fmt::format("{} were expected", expected + 24));
+                               (counts[2] + counts[3]) * sizeof(Link);
+  if (rest.size() != expected)
+    return corrupt(fmt::format("{} were expected", expected + kCounts * sizeof(std::uint64_t)));
   Hierarchy hierarchy;
+  hierarchy.core_ = static_cast<std::int32_t>(counts[1]);
   take(rest, hierarchy.rank_, nodes);
   take(rest, hierarchy.up_begin_, nodes + 1);
-  take(rest, hierarchy.up_, counts[1]);
+  take(rest, hierarchy.up_, counts[2]);
   take(rest, hierarchy.down_begin_, nodes + 1);
-  take(rest, hierarchy.down_, counts[2]);
+  take(rest, hierarchy.down_, counts[3]);
   if (!hierarchy.sound(edges)) return corrupt("its arcs contradict each other");
   return hierarchy;
 }

@@ -100,7 +100,7 @@ int main(int argc, char** argv) {
       "$XDG_CACHE_HOME/tsukai\n"
       "or ~/.cache/tsukai.\n\n"
       "Examples:\n"
-      "  tsukai mcp call tsukai-maps maps_text_search '{\"keywords\": \"coffee near the old gate\"}'\n"
+      "  tsukai mcp call maps_text_search keywords=\"coffee near the old gate\" -- tsukai-maps\n"
       "  tsukai-maps generate --out city.db --seed 7 && tsukai-maps --data city.db\n"
       "  tsukai-maps import town.osm.pbf --out town.db && tsukai-maps --data town.db\n"
       "  tsukai-maps --http 127.0.0.1:8930 --key secret\n"
@@ -119,7 +119,7 @@ int main(int argc, char** argv) {
                  "Language of answers: en, zh or ja; questions in Chinese or Japanese are answered in kind")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Language>{
           {"en", Language::kEnglish}, {"zh", Language::kChinese}, {"ja", Language::kJapanese}}))
-      ->type_name("LANGUAGE");
+      ->option_text("LANGUAGE");
   CLI::App* make = app.add_subcommand("generate", "Write a made-up city to a map file");
   make->add_option("--out", out, "File to write; replaced when it is there")->required()->type_name("FILE");
   make->add_option("--seed", seed, "The same number gives the same city")->type_name("N");

@@ -21,7 +21,7 @@
 
 namespace tsukai::maps {
 
-inline constexpr int kFormatVersion = 3;
+inline constexpr int kFormatVersion = 4;
 
 // What a long work is at: "preparing routes on foot", 4096 of 574000.
 using OnStage = std::function<void(std::string_view stage, std::size_t done, std::size_t total)>;

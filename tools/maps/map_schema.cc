@@ -30,6 +30,10 @@ const std::vector<std::string>& map_schema() {
                                                   R"sql(
     DROP TABLE landmark;
     CREATE TABLE hierarchy(mode INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+  )sql",
+                                                  // Hierarchies have a core since.
+                                                  R"sql(
+    DELETE FROM hierarchy;
   )sql"};
   return schema;
 }

@@ -45,8 +45,10 @@ Json to_poi(const FoundPlace& found, Language language) {
 }
 
 std::string to_line(const FoundPlace& found, Language language) {
-  std::string line = fmt::format("{} (id {}), {}, {}", found.place.name.in(language), found.place.id,
-                                 kind_of(found, language), found.address(language));
+  std::string line =
+      fmt::format("{} (id {}), {}", found.place.name.in(language), found.place.id, kind_of(found, language));
+  // Imported places often have none.
+  if (const std::string address = found.address(language); !address.empty()) line += ", " + address;
   if (found.distance_m >= 0) line += ", " + metres(found.distance_m);
   if (found.place.rating > 0) line += fmt::format(", rating {:.1f}", found.place.rating);
   return line + ", at " + to_text(found.place.at);
@@ -300,8 +302,9 @@ Result<Answer> search_detail(Service& service, const Json& arguments) {
                  {"city", service.map().region().city.in(language)},
                  {"type", kind_of(found, language)},
                  {"alias", place.alias}};
-  std::string text = fmt::format("{} is a {} at {} ({})", place.name.in(language), kind_of(found, language),
-                                 found.address(language), to_text(place.at));
+  const std::string address = found.address(language), point = to_text(place.at);
+  std::string text = fmt::format("{} is a {} at {}", place.name.in(language), kind_of(found, language),
+                                 address.empty() ? point : fmt::format("{} ({})", address, point));
   const auto add = [&](const char* key, const std::string& value, const std::string& words) {
     if (value.empty()) return;
     detail[key] = value;

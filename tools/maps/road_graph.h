@@ -46,8 +46,8 @@ class RoadGraph {
   static constexpr double kSnapMaxM = 1000;
   Result<Route> route(Point from, Point to, Mode mode) const;
 
-  // Computes the hierarchy of a mode: it takes long on a large graph, and lets searches there take a
-  // millisecond. Below kHierarchyNodesMin nodes A* is quick enough.
+  // Computes the hierarchy of a mode, which lets searches on a large graph take milliseconds. Below
+  // kHierarchyNodesMin nodes A* is quick enough.
   static constexpr std::size_t kHierarchyNodesMin = 30'000;
   void prepare(Mode mode, const Hierarchy::OnProgress& on_progress = {});
   const Hierarchy& hierarchy(Mode mode) const { return hierarchies_[static_cast<std::size_t>(mode)]; }

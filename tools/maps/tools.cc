@@ -4,30 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "mcp/tool_schema.h"
+
 namespace tsukai::maps {
 namespace {
 
-using Members = std::vector<std::pair<const char*, Json>>;
-
-Json text(const char* description = nullptr) {
-  Json schema = {{"type", "string"}};
-  if (description != nullptr) schema["description"] = description;
-  return schema;
-}
-Json number() { return {{"type", "number"}}; }
-Json list(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
-
-Json object(Members required, Members optional = {}) {
-  Json properties = Json::object(), names = Json::array();
-  for (auto& [name, schema] : required) {
-    names.push_back(name);
-    properties[name] = std::move(schema);
-  }
-  for (auto& [name, schema] : optional) properties[name] = std::move(schema);
-  Json whole = {{"type", "object"}, {"properties", std::move(properties)}};
-  if (!names.empty()) whole["required"] = std::move(names);
-  return whole;
-}
+using namespace mcp::schema;
 
 Json route(const char* outer, Json figure) {
   const Json step = object({{"instruction", text()},
@@ -76,20 +58,11 @@ Json transit() {
                                    {"transits", list(whole)}})}});
 }
 
+// Every tool reads a local file: nothing changes, and the same question has the same answer (weather: within
+// a day).
 ToolEntry entry(const char* name, const char* title, const char* description, Json input, Json output,
                 ToolFunction function) {
-  mcp::Tool tool;
-  tool.name = name;
-  tool.title = title;
-  tool.description = description;
-  tool.input_schema = std::move(input);
-  tool.output_schema = JsonValue(std::move(output));
-  // Every tool reads a local file: nothing changes, and the same question has the same answer (weather:
-  // within a day).
-  tool.annotations = {
-      .title = title, .read_only = true, .destructive = false, .idempotent = true, .open_world = false};
-  tool.has_annotations = true;
-  return {std::move(tool), function};
+  return {tool(name, title, description, std::move(input), std::move(output)), function};
 }
 
 std::vector<ToolEntry> build() {

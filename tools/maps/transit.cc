@@ -9,7 +9,7 @@
 namespace tsukai::maps {
 namespace {
 
-constexpr double kWalkMs = 1.25;
+constexpr double kTransferWalkMs = 1.25;
 constexpr double kDetour = 1.3;
 constexpr double kChangeS = 180;
 
@@ -55,7 +55,7 @@ Journey MetroNetwork::journey(Point from, Point to, const std::set<std::size_t>&
     before[stop] = by;
     open.emplace(at, stop);
   };
-  const auto walk_s = [](Point a, Point b) { return distance_m(a, b) * kDetour / kWalkMs; };
+  const auto walk_s = [](Point a, Point b) { return distance_m(a, b) * kDetour / kTransferWalkMs; };
   const auto wait_s = [&](std::size_t stop) { return lines_[stops_[stop].line].headway_s / 2.0; };
   for (std::size_t i = 0; i < count; ++i) {
     if (distance_m(from, stops_[i].at) <= kAccessMaxM)

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "tools/search/words.h"
 
 namespace tsukai::search {
 namespace {
@@ -39,10 +40,6 @@ std::string title_words(const std::string& title, const std::string& path) {
   std::string known = index_text(title);
   const std::string more = index_text(file);
   return known == more ? known : known + " " + more;
-}
-
-std::int64_t characters_of(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
 }
 
 }  // namespace

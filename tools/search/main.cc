@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
       "$XDG_CACHE_HOME/tsukai or\n~/.cache/tsukai unless --data says otherwise; only changed files are read "
       "again.\n\n"
       "Examples:\n"
-      "  tsukai mcp call tsukai-search search '{\"query\": \"coffee beans\"}'\n"
+      "  tsukai mcp call search query=\"coffee beans\" -- tsukai-search\n"
       "  tsukai-search --folder ~/notes --folder ~/papers\n"
       "  tsukai-search index ~/notes\n"
       "  tsukai-search --searxng http://127.0.0.1:8888\n"

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "tools/search/snippet.h"
+#include "tools/search/words.h"
 
 namespace tsukai::search {
 namespace {
@@ -123,10 +124,6 @@ tl::unexpected<Error> beyond(const std::string& page, std::int64_t offset, std::
       Code::kInvalidArgument,
       fmt::format("offset {} is beyond the end of {}, which has {} characters", offset, page, characters),
       "give a smaller offset; 0 is the beginning");
-}
-
-std::int64_t characters_of(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
 }
 
 Task<mcp::ToolOutput> read_web_page(Service& service, std::string url, Range range) {

@@ -2,57 +2,26 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mcp/tool_schema.h"
+
 namespace tsukai::search {
 namespace {
 
-Json text(const char* description = nullptr) {
-  Json schema = {{"type", "string"}};
-  if (description != nullptr) schema["description"] = description;
-  return schema;
-}
-Json asked(const char* description, int characters_max) {
-  Json schema = text(description);
-  schema["minLength"] = 1;
-  schema["maxLength"] = characters_max;
-  return schema;
-}
+using namespace mcp::schema;
+
+Json asked(const char* description, int characters_max) { return text(description, characters_max, 1); }
 Json count(const char* description = nullptr) {
   Json schema = {{"type", "integer"}, {"minimum", 0}};
   if (description != nullptr) schema["description"] = description;
   return schema;
 }
-Json between(const char* description, std::int64_t least, std::int64_t most) {
-  return {{"type", "integer"}, {"minimum", least}, {"maximum", most}, {"description", description}};
-}
-Json list(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
-Json object(Json required, Json optional = Json::object()) {
-  Json names = Json::array();
-  for (const auto& [name, schema] : required.items()) names.push_back(name);
-  required.update(optional);
-  Json whole = {{"type", "object"}, {"properties", std::move(required)}};
-  if (!names.empty()) whole["required"] = std::move(names);
-  return whole;
-}
-// A misspelt argument is an error that names it, not one that is ignored.
-Json arguments(Json required, Json optional) {
-  Json whole = object(std::move(required), std::move(optional));
-  whole["additionalProperties"] = false;
-  return whole;
-}
 
-mcp::Tool tool(const char* name, const char* title, const char* description, Json input, Json output,
-               bool web) {
-  mcp::Tool tool;
-  tool.name = name;
-  tool.title = title;
-  tool.description = description;
-  tool.input_schema = std::move(input);
-  tool.output_schema = JsonValue(std::move(output));
-  // Only reading; the same question has the same answer as long as nobody changes the pages.
-  tool.annotations = {
-      .title = title, .read_only = true, .destructive = false, .idempotent = true, .open_world = web};
-  tool.has_annotations = true;
-  return tool;
+// Only reading; the same question has the same answer as long as nobody changes the pages.
+mcp::Tool reading(const char* name, const char* title, const char* description, Json input, Json output,
+                  bool web) {
+  mcp::Tool made = tool(name, title, description, std::move(input), std::move(output));
+  made.annotations.open_world = web;
+  return made;
 }
 
 }  // namespace
@@ -75,7 +44,7 @@ std::vector<mcp::Tool> tools(bool web) {
               {"skipped_pages", list(object({{"page", text()}, {"why", text()}}))},
               {"engine", text()}});
   std::vector<mcp::Tool> all;
-  all.push_back(tool(
+  all.push_back(reading(
       "search", "Search pages",
       web ? "Find pages by words, best first. With source \"web\" the web is searched."
           : "Find pages by words, best first.",
@@ -90,30 +59,30 @@ std::vector<mcp::Tool> tools(bool web) {
               {"missing", list(text("a word that stands on no page"))}},
              {{"next_offset", next}}),
       web));
+  all.push_back(reading(
+      "read_page", "Read a page",
+      web ? "Text of a page by its name from a search, or of a web page by its URL."
+          : "Text of a page by its name from a search.",
+      arguments({{"page", asked("page of a search result", 2000)}},
+                {{"offset", between("Characters to pass over", 0, 1'000'000'000)},
+                 {"limit", between("Characters at most, 4000 if left out", 1, kReadMax)}}),
+      object({{"page", text()},
+              {"title", text()},
+              {"source", text()},
+              {"kind", text()},
+              {"text", text("Markdown")},
+              {"offset", count()},
+              {"characters", count("of the whole page")},
+              {"cut", {{"type", "boolean"}, {"description", "the page was too long to be read whole"}}}},
+             {{"next_offset", next}}),
+      web));
   all.push_back(
-      tool("read_page", "Read a page",
-           web ? "Text of a page by its name from a search, or of a web page by its URL."
-               : "Text of a page by its name from a search.",
-           arguments({{"page", asked("page of a search result", 2000)}},
-                     {{"offset", between("Characters to pass over", 0, 1'000'000'000)},
-                      {"limit", between("Characters at most, 4000 if left out", 1, kReadMax)}}),
-           object({{"page", text()},
-                   {"title", text()},
-                   {"source", text()},
-                   {"kind", text()},
-                   {"text", text("Markdown")},
-                   {"offset", count()},
-                   {"characters", count("of the whole page")},
-                   {"cut", {{"type", "boolean"}, {"description", "the page was too long to be read whole"}}}},
-                  {{"next_offset", next}}),
-           web));
-  all.push_back(
-      tool("list_sources", "List sources",
-           "What can be searched, with the number of pages; with a source, its pages.",
-           arguments(Json::object(), {{"source", asked("Name of a source, to list its pages", 200)},
-                                      {"limit", between("Pages at most, 100 if left out", 1, kListedMax)},
-                                      {"offset", between("Pages to pass over", 0, 1'000'000'000)}}),
-           object({{"sources", list(described)}, {"pages", list(page)}}, {{"next_offset", next}}), web));
+      reading("list_sources", "List sources",
+              "What can be searched, with the number of pages; with a source, its pages.",
+              arguments({}, {{"source", asked("Name of a source, to list its pages", 200)},
+                             {"limit", between("Pages at most, 100 if left out", 1, kListedMax)},
+                             {"offset", between("Pages to pass over", 0, 1'000'000'000)}}),
+              object({{"sources", list(described)}, {"pages", list(page)}}, {{"next_offset", next}}), web));
   return all;
 }
 

@@ -2,6 +2,7 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -150,6 +151,10 @@ std::string index_text(std::string_view text) {
     out += word.form;
   }
   return out;
+}
+
+std::int64_t characters_of(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
 }
 
 }  // namespace tsukai::search

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,9 @@ std::string index_text(std::string_view text);
 // Step 1 of Porter's stemmer (Porter 1980: plurals, -ed, -ing, y) for lower-case ASCII words; others are
 // returned as they are.
 std::string stem(std::string word);
+
+// How many characters (code points) UTF-8 text has.
+std::int64_t characters_of(std::string_view text);
 
 // Is it so common in English that it says nothing about a page? (In its form.)
 bool is_stop_word(std::string_view form);

@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
   app.footer(
       "Every write takes an idempotency key and is done once for it; the ledger counts what was done.\n\n"
       "Examples:\n"
-      "  tsukai mcp call tsukai-shop search_products '{\"query\": \"coffee beans\"}'\n"
+      "  tsukai mcp call search_products query=\"coffee beans\" -- tsukai-shop\n"
       "  tsukai-shop --data shop.db --http 127.0.0.1:8931 --key secret\n"
       "  tsukai-shop ledger --data shop.db --check --json\n"
       "In .mcp.json: {\"mcpServers\": {\"shop\": {\"command\": \"tsukai-shop\"}}}\n\n"
@@ -132,7 +132,7 @@ int main(int argc, char** argv) {
          "Language of names in answers: en, zh or ja; questions in Chinese or Japanese are answered in kind")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Language>{
           {"en", Language::kEnglish}, {"zh", Language::kChinese}, {"ja", Language::kJapanese}}))
-      ->type_name("LANGUAGE");
+      ->option_text("LANGUAGE");
   bool fast = false;
   app.add_flag("--fast", fast,
                "Do not wait for the disk: a power cut may lose the last writes, though never half of one");

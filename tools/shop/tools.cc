@@ -4,101 +4,63 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "mcp/tool_schema.h"
 #include "tools/shop/desk.h"
 
 namespace tsukai::shop {
 namespace {
 
-using Members = std::vector<std::pair<const char*, Json>>;
+using namespace mcp::schema;
 
-Json text(const char* description = nullptr, std::size_t letters_max = 200) {
-  Json schema = {{"type", "string"}, {"maxLength", letters_max}};
-  if (description != nullptr) schema["description"] = description;
-  return schema;
-}
-Json out_text() { return {{"type", "string"}}; }
-Json count(const char* description, std::int64_t least, std::int64_t most) {
-  return {{"type", "integer"}, {"minimum", least}, {"maximum", most}, {"description", description}};
-}
-Json number() { return {{"type", "integer"}}; }
-Json list(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
-
-Json object(Members required, Members optional = {}) {
-  Json properties = Json::object(), names = Json::array();
-  for (auto& [name, schema] : required) {
-    names.push_back(name);
-    properties[name] = std::move(schema);
-  }
-  for (auto& [name, schema] : optional) properties[name] = std::move(schema);
-  Json whole = {{"type", "object"}, {"properties", std::move(properties)}};
-  if (!names.empty()) whole["required"] = std::move(names);
-  return whole;
-}
-
-// Arguments that the tool does not know are mistakes worth telling.
-Json input(Members required, Members optional = {}) {
-  Json whole = object(std::move(required), std::move(optional));
-  whole["additionalProperties"] = false;
-  return whole;
-}
+constexpr std::int64_t kTextMax = 200;  // Characters of an argument, where nothing else is said.
 
 constexpr std::int64_t kAmountMax = 1'000'000'000;
 
 enum class Kind { kReads, kAdds, kChanges };
 
+// All are idempotent, also the writes: their key makes the same call have no further effect.
 ToolEntry entry(const char* name, const char* title, const char* description, Kind kind, Json input,
                 Json output, ToolFunction function) {
-  mcp::Tool tool;
-  tool.name = name;
-  tool.title = title;
-  tool.description = description;
-  tool.input_schema = JsonValue(std::move(input));
-  tool.output_schema = JsonValue(std::move(output));
-  tool.has_annotations = true;
-  tool.annotations.title = title;
-  tool.annotations.read_only = kind == Kind::kReads;
-  tool.annotations.destructive = kind == Kind::kChanges;
-  // Also the writes: their key makes the same call have no further effect.
-  tool.annotations.idempotent = true;
-  tool.annotations.open_world = false;
-  return {std::move(tool), function};
+  mcp::Tool made = tool(name, title, description, std::move(input), std::move(output));
+  made.annotations.read_only = kind == Kind::kReads;
+  made.annotations.destructive = kind == Kind::kChanges;
+  return {std::move(made), function};
 }
 
 Json product(bool with_names) {
-  Members fields = {{"product_id", out_text()}, {"name", out_text()},  {"category", out_text()},
-                    {"price_minor", number()},  {"price", out_text()}, {"stock", number()}};
-  if (with_names)
-    fields.emplace_back("names", object({{"en", out_text()}, {"zh", out_text()}, {"ja", out_text()}}));
+  Members fields = {{"product_id", text()},     {"name", text()},  {"category", text()},
+                    {"price_minor", integer()}, {"price", text()}, {"stock", integer()}};
+  if (with_names) fields.emplace_back("names", object({{"en", text()}, {"zh", text()}, {"ja", text()}}));
   return object(std::move(fields));
 }
 
 Json order() {
-  const Json line = object({{"product_id", out_text()},
-                            {"name", out_text()},
-                            {"quantity", number()},
-                            {"returned", number()},
-                            {"amount_minor", number()}});
-  return object({{"order_id", out_text()},
-                 {"status", out_text()},
+  const Json line = object({{"product_id", text()},
+                            {"name", text()},
+                            {"quantity", integer()},
+                            {"returned", integer()},
+                            {"amount_minor", integer()}});
+  return object({{"order_id", text()},
+                 {"status", text()},
                  {"lines", list(line)},
-                 {"coupon", out_text()},
-                 {"delivery_slot", out_text()},
-                 {"goods_minor", number()},
-                 {"discount_minor", number()},
-                 {"delivery_minor", number()},
-                 {"total_minor", number()},
-                 {"total", out_text()},
-                 {"paid_minor", number()},
-                 {"refunded_minor", number()}});
+                 {"coupon", text()},
+                 {"delivery_slot", text()},
+                 {"goods_minor", integer()},
+                 {"discount_minor", integer()},
+                 {"delivery_minor", integer()},
+                 {"total_minor", integer()},
+                 {"total", text()},
+                 {"paid_minor", integer()},
+                 {"refunded_minor", integer()}});
 }
 
 Json status() {
   // One order in full, or a list of orders in short.
-  const Json brief = object({{"order_id", out_text()}, {"status", out_text()}, {"total_minor", number()}});
+  const Json brief = object({{"order_id", text()}, {"status", text()}, {"total_minor", integer()}});
   Json whole = order();
   whole.erase("required");
   whole["properties"]["orders"] = list(brief);
-  whole["properties"]["next_cursor"] = out_text();
+  whole["properties"]["next_cursor"] = text();
   return whole;
 }
 
@@ -107,71 +69,74 @@ std::vector<ToolEntry> build() {
       "idempotency_key",
       text("Any new text for this action; send the same again only to repeat the call", kKeyLettersMax)};
   const std::pair<const char*, Json> cart = {"cart", text("Name of the cart, main if left out", 64)};
-  const std::pair<const char*, Json> cursor = {"cursor", text("next_cursor of the answer before")};
-  const std::pair<const char*, Json> product_id = {"product_id", text("id from search_products")};
-  const std::pair<const char*, Json> order_id = {"order_id", text("id from check_out")};
+  const std::pair<const char*, Json> cursor = {"cursor", text("next_cursor of the answer before", kTextMax)};
+  const std::pair<const char*, Json> product_id = {"product_id", text("id from search_products", kTextMax)};
+  const std::pair<const char*, Json> order_id = {"order_id", text("id from check_out", kTextMax)};
   Json category = {{"type", "string"}, {"enum", Json::array()}};
   for (const Category& c : categories()) category["enum"].push_back(c.key);
 
   std::vector<ToolEntry> all;
   all.push_back(entry(
       "search_products", "Search products", "Find products by words, with prices and stock.", Kind::kReads,
-      input({{"query", text("Words, for example coffee beans")}},
-            {{"category", category}, {"price_max", count("In minor units", 1, kAmountMax)}, cursor}),
-      object({{"products", list(product(false))}, {"total", number()}}, {{"next_cursor", out_text()}}),
+      arguments({{"query", text("Words, for example coffee beans", kTextMax)}},
+                {{"category", category}, {"price_max", between("In minor units", 1, kAmountMax)}, cursor}),
+      object({{"products", list(product(false))}, {"total", integer()}}, {{"next_cursor", text()}}),
       search_products));
   all.push_back(entry("get_product", "Product", "Price, stock and names of a product.", Kind::kReads,
-                      input({product_id}), product(true), get_product));
-  const Json cart_line = object({{"product_id", out_text()},
-                                 {"name", out_text()},
-                                 {"quantity", number()},
-                                 {"price_minor", number()},
-                                 {"amount_minor", number()}});
+                      arguments({product_id}), product(true), get_product));
+  const Json cart_line = object({{"product_id", text()},
+                                 {"name", text()},
+                                 {"quantity", integer()},
+                                 {"price_minor", integer()},
+                                 {"amount_minor", integer()}});
   all.push_back(entry("view_cart", "View cart",
                       "What is in the cart, what it costs, and free delivery slots.", Kind::kReads,
-                      input({}, {cart, cursor}),
-                      object({{"cart", out_text()},
+                      arguments({}, {cart, cursor}),
+                      object({{"cart", text()},
                               {"lines", list(cart_line)},
-                              {"total_lines", number()},
-                              {"goods_minor", number()},
-                              {"goods", out_text()},
-                              {"delivery_slots", list(out_text())}},
-                             {{"next_cursor", out_text()}}),
+                              {"total_lines", integer()},
+                              {"goods_minor", integer()},
+                              {"goods", text()},
+                              {"delivery_slots", list(text())}},
+                             {{"next_cursor", text()}}),
                       view_cart));
-  const Json change = object({{"cart", out_text()},
-                              {"product_id", out_text()},
-                              {"quantity", number()},
-                              {"goods_minor", number()},
-                              {"goods", out_text()}});
-  all.push_back(entry("add_to_cart", "Add to cart", "Put a product into the cart.", Kind::kAdds,
-                      input({product_id, key}, {{"quantity", count("1 if left out", 1, kQuantityMax)}, cart}),
-                      change, add_to_cart));
+  const Json change = object({{"cart", text()},
+                              {"product_id", text()},
+                              {"quantity", integer()},
+                              {"goods_minor", integer()},
+                              {"goods", text()}});
+  all.push_back(
+      entry("add_to_cart", "Add to cart", "Put a product into the cart.", Kind::kAdds,
+            arguments({product_id, key}, {{"quantity", between("1 if left out", 1, kQuantityMax)}, cart}),
+            change, add_to_cart));
   all.push_back(
       entry("remove_from_cart", "Remove from cart", "Take a product out of the cart.", Kind::kChanges,
-            input({product_id, key}, {{"quantity", count("All if left out", 1, kQuantityMax)}, cart}), change,
-            remove_from_cart));
+            arguments({product_id, key}, {{"quantity", between("All if left out", 1, kQuantityMax)}, cart}),
+            change, remove_from_cart));
   all.push_back(entry("check_out", "Check out",
                       "Order what is in the cart; it is reserved until it is paid or cancelled.",
                       Kind::kChanges,
-                      input({key}, {cart,
-                                    {"delivery_slot", text("From view_cart; pickup if left out", 64)},
-                                    {"coupon", text("Coupon code", 64)}}),
+                      arguments({key}, {cart,
+                                        {"delivery_slot", text("From view_cart; pickup if left out", 64)},
+                                        {"coupon", text("Coupon code", 64)}}),
                       order(), check_out));
   all.push_back(entry(
       "pay", "Pay", "Pay an order.", Kind::kChanges,
-      input({order_id, {"amount", count("The order's total_minor, in minor units", 0, kAmountMax)}, key},
-            {{"method", {{"type", "string"}, {"enum", {"card", "wallet", "transfer"}}}}}),
+      arguments(
+          {order_id, {"amount", between("The order's total_minor, in minor units", 0, kAmountMax)}, key},
+          {{"method", {{"type", "string"}, {"enum", {"card", "wallet", "transfer"}}}}}),
       order(), pay));
   all.push_back(entry("order_status", "Order status",
                       "One order in full, or without order_id the orders of a cart.", Kind::kReads,
-                      input({}, {order_id, cart, cursor}), status(), order_status));
+                      arguments({}, {order_id, cart, cursor}), status(), order_status));
   all.push_back(entry("cancel_order", "Cancel order", "Cancel an order that is not paid yet.", Kind::kChanges,
-                      input({order_id, key}), order(), cancel_order));
-  all.push_back(entry(
-      "refund", "Refund", "Return goods of a paid order and get the money back.", Kind::kChanges,
-      input({order_id, key}, {{"product_id", text("One product; the whole order if left out")},
-                              {"quantity", count("Of that product, all if left out", 1, kQuantityMax)}}),
-      order(), refund));
+                      arguments({order_id, key}), order(), cancel_order));
+  all.push_back(entry("refund", "Refund", "Return goods of a paid order and get the money back.",
+                      Kind::kChanges,
+                      arguments({order_id, key},
+                                {{"product_id", text("One product; the whole order if left out", kTextMax)},
+                                 {"quantity", between("Of that product, all if left out", 1, kQuantityMax)}}),
+                      order(), refund));
   return all;
 }
 

@@ -42,6 +42,18 @@ Json params_json(const std::vector<agent::Parameter>& params) {
   return list;
 }
 
+Json agents_json(const std::vector<agent::ChildAgent>& agents) {
+  Json list = Json::array();
+  for (const agent::ChildAgent& child : agents) {
+    list.push_back({{"name", child.name},
+                    {"file", child.path},
+                    {"description", child.description},
+                    {"share", child.share},
+                    {"params", params_json(child.params)}});
+  }
+  return list;
+}
+
 // "city (string), days (integer, 2)"
 std::string params_text(const std::vector<agent::Parameter>& params) {
   std::string text;
@@ -80,12 +92,14 @@ int agent_check_command(Output& output, const std::string& path, const std::vect
                      {"servers", servers},
                      {"memory_scope", file->memory_scope},
                      {"params", params_json(file->params)},
+                     {"agents", agents_json(file->agents)},
                      {"policy_rules", file->policy.size()},
                      {"budget",
                       {{"steps", file->budget.steps},
                        {"tool_calls", file->budget.tool_calls},
                        {"tokens", file->budget.tokens},
-                       {"seconds", file->budget.seconds}}}});
+                       {"seconds", file->budget.seconds},
+                       {"depth", file->budget.depth}}}});
     return 0;
   }
   if (output.quiet()) return 0;
@@ -96,6 +110,10 @@ int agent_check_command(Output& output, const std::string& path, const std::vect
   table.add({"servers", servers.empty() ? "none" : fmt::format("{}", fmt::join(servers, ", "))});
   if (!file->tools.empty()) table.add({"tools", fmt::format("{}", fmt::join(file->tools, ", "))});
   if (!file->params.empty()) table.add({"params", params_text(file->params)});
+  for (const agent::ChildAgent& child : file->agents) {
+    const std::string params = child.params.empty() ? "" : "; " + params_text(child.params);
+    table.add({"agent", fmt::format("{}: {}{}", child.name, child.description, params)});
+  }
   table.add({"memory", file->memory_recall == 0 ? "off"
                                                 : fmt::format("recalls {} of {}", file->memory_recall,
                                                               fmt::join(file->memory_scope, ", "))});

@@ -101,9 +101,9 @@ Task<bool> ask_about(Output* output, agent::Journal* journal, std::string run) {
     show_call(*output, call);
     bool this_one = false;
     if (call.unknown) {
-      TSUKAI_CO_TRY(this_one, co_await ask_outcome(output, journal, run, call));
+      TSUKAI_CO_TRY(this_one, co_await ask_outcome(output, journal, call.run, call));
     } else {
-      TSUKAI_CO_TRY(this_one, co_await ask_approval(output, journal, run, call));
+      TSUKAI_CO_TRY(this_one, co_await ask_approval(output, journal, call.run, call));
     }
     decided = decided || this_one;
   }

@@ -163,6 +163,21 @@ void add_model(CLI::App& app, CommandLine& line) {
       ->check(number(0, 1));
   make->add_option("--seed", generate.seed, "The same seed draws the same tokens (default: 0)")
       ->option_text("N");
+  make->add_option("--stop", generate.stop, "End before this text; may be given more than once")
+      ->option_text("TEXT")
+      ->expected(1)
+      ->take_all();
+  make->add_option("--logit-bias", generate.logit_bias,
+                   "With --plain: add BIAS to a token's logit; more than once")
+      ->option_text("TOKEN=BIAS")
+      ->expected(1)
+      ->take_all()
+      ->needs("--plain");
+  make->add_option("--logprobs", generate.logprobs,
+                   "With --plain and --json: how likely each token was, and N others")
+      ->option_text("N")
+      ->check(whole_number(0, 20))
+      ->needs("--plain");
   make->add_option("--thinking", generate.thinking, "off, or how many tokens of thinking at most")
       ->option_text("N|off")
       ->check(CLI::IsMember({"off"}) | whole_number(1, 1'000'000));

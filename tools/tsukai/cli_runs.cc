@@ -73,6 +73,7 @@ void add_reading(CLI::App* runs, ParsedCommand& line, const std::shared_ptr<Runs
   line.on(list, [arguments](Output& output) { return runs_list_command(output, *arguments); });
   CLI::App* show = add_command(runs, "show", "What a run did, step by step", "tsukai runs show last");
   show->add_flag("--prompts", arguments->prompts, "The prompt of each model call, rebuilt from the journal");
+  show->add_flag("--mermaid", arguments->mermaid, "The plans it made, as Mermaid flowcharts");
   line.on(show, [arguments](Output& output) { return runs_show_command(output, *arguments); });
   CLI::App* verify = add_command(runs, "verify", "Check a run's chain of hashes", "tsukai runs verify last");
   line.on(verify, [arguments](Output& output) { return runs_verify_command(output, *arguments); });

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/tsukai/approval_prompt.h"
+#include "tools/tsukai/elicitation_prompt.h"
 #include "tools/tsukai/interrupt.h"
 #include "tools/tsukai/mcp_login.h"
 #include "tools/tsukai/model_path.h"
@@ -58,7 +59,10 @@ int follow(Output& output, const FollowArguments& arguments, const BeginRun& beg
   options.threads = arguments.threads;
   options.on_event = [&view](const agent::Event& event) { view.show(event); };
   options.connect = connect_with_logins(LoginOptions{});
-  if (person_is_at_hand(output)) options.decide = ask_at_terminal(output);
+  if (person_is_at_hand(output)) {
+    options.decide = ask_at_terminal(output);
+    options.elicit = elicit_at_terminal(output);
+  }
 
   output.busy("starting");
   asio::io_context context;

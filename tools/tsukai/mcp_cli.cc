@@ -4,6 +4,7 @@
 #include "tools/tsukai/cli_parts.h"
 #include "tools/tsukai/mcp_command.h"
 #include "tools/tsukai/mcp_login.h"
+#include "tools/tsukai/mcp_pins.h"
 #include "tools/tsukai/mcp_serve.h"
 
 namespace tsukai::cli {
@@ -13,7 +14,7 @@ constexpr const char* kServerAbout =
     "A name in .mcp.json, --config or --agent, or a URL; or none, and a command line behind --";
 constexpr int kWordsMax = 256;
 
-constexpr const char* kExitCodes = R"(Exit codes say whose fault it was:
+constexpr const char* kMcpExitCodes = R"(Exit codes say whose fault it was:
   0    done
   1    the tool's: it answered with an error
   2    yours: an argument, a flag, a file, a name that the server does not have
@@ -159,12 +160,34 @@ void add_serve(CLI::App* mcp, ParsedCommand& line) {
   line.on(serve, [given](Output& output) { return mcp_serve_command(output, *given); });
 }
 
+void add_pins(CLI::App* mcp, ParsedCommand& line) {
+  CLI::App* pins =
+      add_command(mcp, "pins", "Definitions of tools as they were first used", "tsukai mcp pins list");
+  pins->require_subcommand(1);
+  const auto add = [&](const char* name, const char* about, const char* example,
+                       int (*run)(Output&, const PinArguments&), bool needs_server) {
+    auto given = std::make_shared<PinArguments>();
+    CLI::App* command = add_command(pins, name, about, example);
+    command->add_option("SERVER", given->server, "Its name in the agent file")->required(needs_server);
+    if (needs_server) command->add_option("TOOL", given->tool, "One tool of it (default: all)");
+    add_database_flag(command, given->database);
+    add_output_flags(command, line);
+    line.on(command, [given, run](Output& output) { return run(output, *given); });
+  };
+  add("list", "The pinned tools, and what has changed since", "tsukai mcp pins list --json",
+      mcp_pins_list_command, false);
+  add("accept", "Use changed tools from now on", "tsukai mcp pins accept maps", mcp_pins_accept_command,
+      true);
+  add("forget", "Pin whatever a server offers next", "tsukai mcp pins forget maps", mcp_pins_forget_command,
+      true);
+}
+
 }  // namespace
 
 void add_mcp(CLI::App& app, ParsedCommand& line) {
   CLI::App* mcp =
       add_command(&app, "mcp", "Any MCP server, from the command line", "tsukai mcp tools -- tsukai-maps");
-  mcp->footer(kExitCodes);
+  mcp->footer(kMcpExitCodes);
   mcp->require_subcommand(1);
   auto given = std::make_shared<McpWords>();
   CLI::App* list = add_command(mcp, "list", "The servers of a file, and how they are",
@@ -184,6 +207,7 @@ void add_mcp(CLI::App& app, ParsedCommand& line) {
       return run_with_words(output, *given, line, command);
     });
   }
+  add_pins(mcp, line);
   add_serve(mcp, line);
 }
 

@@ -16,7 +16,7 @@ constexpr std::size_t kNameMax = 64;  // Of a tool, towards models.
 std::string_view state_name(agent::RunState state) { return agent::name(state); }
 
 // What a client is told while the agent works; empty: nothing worth telling.
-std::string progress_text(const agent::Event& event) {
+std::string event_text(const agent::Event& event) {
   const Json& data = *event.data;
   if (event.type == "step_started") return fmt::format("step {}", integer_at(data, "step"));
   if (event.type == "tool_call")
@@ -75,7 +75,7 @@ Task<mcp::ToolOutput> run_task(std::shared_ptr<const Offer> offer, std::string t
   options.connect = connect_with_logins(LoginOptions{});
   int told = 0;
   options.on_event = [&context, &told](const agent::Event& event) {
-    if (auto text = progress_text(event); !text.empty()) context.progress(++told, 0, std::move(text));
+    if (auto text = event_text(event); !text.empty()) context.progress(++told, 0, std::move(text));
   };
   auto work = agent::run_agent(offer->file, std::move(task), std::move(options), open_named_models());
   Result<agent::RunOutcome> outcome = fail(Code::kInternal, "the run has not begun");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -44,7 +45,38 @@ struct Text {
   std::string text;
   bool length = false;
   infer::Usage usage;
+  Json tokens;  // With their log probabilities, when asked for; else null.
 };
+
+// "TOKEN=BIAS"
+Result<std::pair<infer::TokenId, float>> bias_of(const std::string& word) {
+  const auto equals = word.find('=');
+  infer::TokenId token = 0;
+  float bias = 0;
+  const char* const end = word.data() + word.size();
+  const char* const middle = word.data() + std::min(equals, word.size());
+  const auto left = std::from_chars(word.data(), middle, token);
+  if (equals == std::string::npos || left.ec != std::errc() || left.ptr != middle)
+    return fail(Code::kInvalidArgument, "--logit-bias " + word, "write TOKEN=BIAS, such as 271=-100");
+  const auto right = std::from_chars(middle + 1, end, bias);
+  if (right.ec != std::errc() || right.ptr != end)
+    return fail(Code::kInvalidArgument, "--logit-bias " + word, "write TOKEN=BIAS, such as 271=-100");
+  return std::pair{token, bias};
+}
+
+Json probabilities_json(const infer::LocalModel& model, const infer::Generated& made) {
+  const auto one = [&](infer::TokenId token, double logprob) {
+    return Json{{"id", token}, {"text", repaired_utf8(model.token_text(token))}, {"logprob", logprob}};
+  };
+  Json list = Json::array();
+  for (std::size_t i = 0; i < made.probabilities.size(); ++i) {
+    Json& entry = list.emplace_back(one(made.tokens[i], made.probabilities[i].logprob));
+    entry["top"] = Json::array();
+    for (const auto& [token, logprob] : made.probabilities[i].alternatives)
+      entry["top"].push_back(one(token, logprob));
+  }
+  return list;
+}
 
 Task<Text> continue_text(infer::LocalModel& model, GenerateArguments arguments, infer::Sampling sampling,
                          std::optional<JsonValue> schema, infer::OnText on_text) {
@@ -52,10 +84,16 @@ Task<Text> continue_text(infer::LocalModel& model, GenerateArguments arguments, 
   options.tokens_max = arguments.tokens_max;
   options.sampling = sampling;
   options.schema = std::move(schema);
+  options.stop = arguments.stop;
+  for (const std::string& word : arguments.logit_bias) {
+    TSUKAI_CO_TRY(const auto bias, bias_of(word));
+    options.logit_bias.push_back(bias);
+  }
+  if (arguments.logprobs >= 0) options.logprobs = arguments.logprobs;
   TSUKAI_CO_TRY(auto made, co_await model.complete(model.tokenize(arguments.prompt, false),
                                                    std::move(options), std::move(on_text)));
-  const bool length = made.tokens.size() >= arguments.tokens_max;
-  co_return Text{std::move(made.text), length, made.usage};
+  Json tokens = options.logprobs ? probabilities_json(model, made) : Json();
+  co_return Text{std::move(made.text), made.length, made.usage, std::move(tokens)};
 }
 
 Task<Text> answer_text(infer::LocalModel& model, GenerateArguments arguments, infer::Sampling sampling,
@@ -70,13 +108,15 @@ Task<Text> answer_text(infer::LocalModel& model, GenerateArguments arguments, in
   request.output_schema = std::move(schema);
   request.sampling = sampling;
   request.tokens_max = arguments.tokens_max;
+  request.stop = arguments.stop;
   request.thinking = arguments.thinking != "off";
   if (request.thinking && !arguments.thinking.empty())
     request.thinking_tokens_max = std::stoul(arguments.thinking);
   TSUKAI_CO_TRY(auto prompt, model.render(request, {}));
   TSUKAI_CO_TRY(auto reply,
                 co_await model.generate(std::move(request), std::move(prompt), std::move(on_text)));
-  co_return Text{std::move(reply.message.text), reply.finish == infer::FinishReason::kLength, reply.usage};
+  co_return Text{std::move(reply.message.text), reply.finish == infer::FinishReason::kLength, reply.usage,
+                 Json()};
 }
 
 Result<std::optional<JsonValue>> schema_of(const std::string& path) {
@@ -122,10 +162,12 @@ int generate(Output& output, GenerateArguments arguments) {
   if (any) output.line("");
   if (!made) return output.fail(made.error());
   if (output.json()) {
-    output.document({{"text", made->text},
+    Json document = {{"text", made->text},
                      {"finish", made->length ? "length" : "stop"},
                      {"kernels", (*model)->kernels()},
-                     {"usage", usage_json(made->usage)}});
+                     {"usage", usage_json(made->usage)}};
+    if (!made->tokens.is_null()) document["tokens"] = std::move(made->tokens);
+    output.document(std::move(document));
     return 0;
   }
   if (!any) output.line(printable(made->text));

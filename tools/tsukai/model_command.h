@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tools/tsukai/model_flags.h"
 #include "tools/tsukai/output.h"
@@ -17,6 +18,9 @@ struct GenerateArguments {
   float temperature = 0, top_p = 1, min_p = 0;
   int top_k = 0;
   std::uint64_t seed = 0;
+  std::vector<std::string> stop;
+  std::vector<std::string> logit_bias;  // "TOKEN=BIAS"
+  int logprobs = -1;                    // Alternatives told beside each token; -1: no log probabilities.
   // "off", or tokens of thinking at most; empty: as the model likes.
   std::string thinking;
   ModelFlags flags;

@@ -15,6 +15,7 @@ namespace tsukai::cli {
 namespace {
 
 constexpr std::size_t kTerminalCellsDefault = 80;
+constexpr std::size_t kTerminalLinesDefault = 24;
 
 bool environment_says(const char* name) {
   const char* value = std::getenv(name);
@@ -80,6 +81,12 @@ Output::~Output() = default;
 
 std::size_t Output::width() const { return out_terminal_ ? cells_of(STDOUT_FILENO) : 0; }
 std::size_t Output::note_width() const { return err_terminal_ ? cells_of(STDERR_FILENO) : 0; }
+std::size_t Output::note_height() const {
+  if (!progress_) return 0;
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row
+                                                                         : kTerminalLinesDefault;
+}
 
 void Output::put(int stream, std::string_view text) {
   idle();

@@ -32,6 +32,8 @@ class Output {
   std::size_t width() const;
   // The same of standard error.
   std::size_t note_width() const;
+  // Lines of the terminal of standard error where what was written can be drawn again; 0 where it can't.
+  std::size_t note_height() const;
 
   // Standard output: the result. `line` ends it with a line break.
   void write(std::string_view text);

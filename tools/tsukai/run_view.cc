@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr std::size_t kFoldedCells = 100;  // Where there is no terminal.
 constexpr std::size_t kFoldedCellsMin = 20;
 constexpr std::string_view kIndent = "  ";
+constexpr std::size_t kPlanMargin = 3;  // Lines of the terminal that are not the tree's.
 
 std::string tool_label(const Json& data) {
   const std::string server = string_at(data, "server");
@@ -24,12 +26,30 @@ std::string tool_label(const Json& data) {
 
 void RunView::show(const agent::Event& event) {
   const Json& data = *event.data;
+  if (event.type == "child" && !output_.json()) {
+    show_child(data, 1);
+    return;
+  }
   if (event.type == "run_started") run_id_ = string_at(data, "run_id");
   if (output_.json()) {
     output_.json_line({{"type", event.type}, {"at_ms", event.at_ms}, {"data", data}});
     return;
   }
   if (event.type != "text") end_text();
+  if (in_plan(event)) return;
+  if (event.type == "plan" || event.type == "plan_step") return show_plan(event);
+  // Whatever else is said goes above the tree, and the tree stays the last.
+  const bool drawn = plan_lines_ > 0;
+  if (event.type == "run_done" || event.type == "text")
+    plan_lines_ = 0;
+  else
+    erase_plan();
+  show_other(event);
+  if (drawn && plan_lines_ == 0 && event.type == "notice") draw_plan();
+}
+
+void RunView::show_other(const agent::Event& event) {
+  const Json& data = *event.data;
   if (event.type == "run_started") {
     const auto resumed = integer_at(data, "resumed_at_step");
     // The same run, after a person decided; or the next of a conversation.
@@ -55,6 +75,8 @@ void RunView::show(const agent::Event& event) {
     output_.note(output_.paint_note(
         Style::kYellow,
         printable(fmt::format("{} is not available: {}", string_at(data, "server"), message))));
+  } else if (event.type == "tool_changed") {
+    show_changed_tool(data);
   } else if (event.type == "recalled") {
     const Json* episodes = find(data, "episodes");
     const auto count =
@@ -82,6 +104,124 @@ void RunView::show(const agent::Event& event) {
     if (!heard_.empty() && message == "to the model: " + heard_) return;
     output_.note(output_.paint_note(Style::kYellow, printable(message)));
   }
+}
+
+void RunView::show_changed_tool(const Json& data) {
+  const std::string server = string_at(data, "server"), tool = string_at(data, "tool");
+  const bool accepted = bool_at(data, "accepted");
+  const std::string what =
+      accepted ? fmt::format("{}.{} has changed ({})", server, tool, string_at(data, "why"))
+               : fmt::format("{}.{} has changed and is left out; to use it: tsukai mcp pins accept {} {}",
+                             server, tool, server, tool);
+  output_.note(output_.paint_note(accepted ? Style::kDim : Style::kYellow, printable(what)));
+  const Json* differences = find(data, "differences");
+  if (differences == nullptr || !differences->is_array()) return;
+  for (const Json& line : *differences) {
+    if (line.is_string())
+      output_.note(
+          output_.paint_note(Style::kDim, fmt::format("{}{}", kIndent, printable(line.get<std::string>()))));
+  }
+}
+
+// Of an agent at work on a task only what it does and what came of it, one step further in.
+void RunView::show_child(const Json& data, std::size_t depth) {
+  const Json* event = find(data, "event");
+  if (event == nullptr) return;
+  const std::string type = string_at(*event, "type");
+  const Json* found = find(*event, "data");
+  if (found == nullptr) return;
+  const Json& inner = *found;
+  if (type == "child") {
+    show_child(inner, depth + 1);
+    return;
+  }
+  std::string line(depth * 2 + kIndent.size(), ' ');
+  line += printable(string_at(data, "agent")) + " ";
+  if (type == "tool_call") {
+    const Json* arguments = find(inner, "arguments");
+    const std::string text = arguments == nullptr ? "{}" : print_json(*arguments);
+    line += fmt::format("{} {} {}", output_.paint_note(Style::kCyan, "→"), printable(tool_label(inner)),
+                        output_.paint_note(Style::kDim, cut_to_width(text, kFoldedCells)));
+  } else if (type == "tool_result") {
+    line += fmt::format("{} {}",
+                        output_.paint_note(bool_at(inner, "is_error") ? Style::kRed : Style::kGreen, "←"),
+                        cut_to_width(string_at(inner, "text"), kFoldedCells));
+  } else if (type == "notice" || type == "server_failed") {
+    line += output_.paint_note(Style::kYellow,
+                               printable(string_at(inner, "message", string_at(inner, "server"))));
+  } else {
+    return;
+  }
+  end_text();
+  output_.note(line);
+}
+
+void RunView::show_plan(const agent::Event& event) {
+  const Json& data = *event.data;
+  const bool whole = event.type == "plan";
+  const std::string key = string_at(data, whole ? "call_id" : "plan");
+  if (key != plan_key_) {
+    plan_ = {};
+    plan_key_ = key;
+    plan_lines_ = 0;
+  }
+  if (const Json* steps = find(data, "steps"); whole && steps != nullptr && steps->is_array()) {
+    for (const Json& step : *steps) plan_.add(step);
+  }
+  if (!whole) plan_.add(data);
+  if (output_.note_height() > 0) return draw_plan();
+  if (!whole) return;
+  const auto paint = [this](Style style, std::string_view text) { return output_.paint_note(style, text); };
+  output_.note(fmt::format("{}plan of {}", kIndent,
+                           counted(static_cast<std::int64_t>(plan_.size()), "step", "steps")));
+  for (const auto& line : plan_.lines(output_.note_width(), paint)) output_.note(std::string(kIndent) + line);
+}
+
+bool RunView::in_plan(const agent::Event& event) {
+  if (plan_key_.empty() || output_.note_height() == 0) return false;
+  if (event.type != "tool_call" && event.type != "tool_result") return false;
+  const Json& data = *event.data;
+  const std::string call = string_at(data, "call_id");
+  if (call == plan_key_) {  // The plan itself, which is over with its steps.
+    if (bool_at(data, "is_error")) return false;
+    plan_lines_ = 0;
+    return true;
+  }
+  if (!call.starts_with(plan_key_ + "/")) return false;
+  const std::string id = call.substr(plan_key_.size() + 1);
+  if (!plan_.has(id)) return false;
+  if (event.type == "tool_call")
+    plan_.begin(id);
+  else
+    plan_.end(id, string_at(data, "outcome"), string_at(data, "text"),
+              static_cast<std::int64_t>(number_at(data, "took_ms")));
+  draw_plan();
+  return true;
+}
+
+void RunView::erase_plan() {
+  if (plan_lines_ > 0) output_.note_write(fmt::format("\x1b[{}A\x1b[J", plan_lines_));
+  plan_lines_ = 0;
+}
+
+void RunView::draw_plan() {
+  const auto paint = [this](Style style, std::string_view text) { return output_.paint_note(style, text); };
+  const auto width = output_.note_width();
+  auto lines = plan_.lines(width > 2 * kIndent.size() ? width - kIndent.size() - 1 : 0, paint);
+  // Lines that have left the screen can't be drawn again: of a long tree the end is shown.
+  const auto room = std::max<std::size_t>(output_.note_height(), kPlanMargin + 2) - kPlanMargin;
+  std::string text = plan_lines_ > 0 ? fmt::format("\x1b[{}A\x1b[J", plan_lines_) : "";
+  plan_lines_ = 0;
+  if (lines.size() > room) {
+    const auto hidden = lines.size() - room + 1;
+    lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(hidden));
+    lines.insert(lines.begin(), paint(Style::kDim, fmt::format("… {} steps above", hidden)));
+  }
+  for (const auto& line : lines) text += fmt::format("{}{}\n", kIndent, line);
+  plan_lines_ = lines.size();
+  output_.note_write(text);
+  if (plan_.over() < plan_.size())
+    output_.busy(fmt::format("{} of {} steps done", plan_.over(), plan_.size()));
 }
 
 void RunView::show_text(std::string_view text) {

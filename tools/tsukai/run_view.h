@@ -7,6 +7,7 @@
 
 #include "agent/events.h"
 #include "tools/tsukai/output.h"
+#include "tools/tsukai/plan_tree.h"
 
 namespace tsukai::cli {
 
@@ -31,10 +32,20 @@ class RunView {
   const std::string& run_id() const { return run_id_; }
 
  private:
+  void show_changed_tool(const Json& data);
+  void show_other(const agent::Event& event);
   void show_text(std::string_view text);
+  void show_child(const Json& data, std::size_t depth);
   void end_text();
   void show_call(const Json& data);
   void show_result(const Json& data);
+  // The plan of a step: a tree at the bottom of the terminal that is drawn again as its steps go on; piped,
+  // one that is printed once, and its calls like all calls.
+  void show_plan(const agent::Event& event);
+  // Whether the event is about a step of the plan on the terminal, and so is drawn there.
+  bool in_plan(const agent::Event& event);
+  void draw_plan();
+  void erase_plan();
   // Cells for what is folded onto a line of which `taken` are used.
   std::size_t room(std::size_t taken) const;
 
@@ -48,6 +59,9 @@ class RunView {
   std::string text_;              // Of this step, as the model gave it.
   bool must_call_ = false;        // The model has no choice but to call a tool in this step.
   bool in_text_ = false;          // The cursor stands behind streamed text.
+  PlanTree plan_;
+  std::string plan_key_;        // Of the call that makes it.
+  std::size_t plan_lines_ = 0;  // Of the tree, just above the cursor.
 };
 
 }  // namespace tsukai::cli

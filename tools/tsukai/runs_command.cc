@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "tools/tsukai/plan_tree.h"
 #include "tools/tsukai/store.h"
 #include "tools/tsukai/timeline.h"
 #include "tools/tsukai/waiting.h"
@@ -142,12 +143,22 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
     if (!rebuilt) return output.fail(rebuilt.error());
     prompts = *std::move(rebuilt);
   }
+  auto children = agent::children_of(*opened->store.journal, run.id);
+  if (!children) return output.fail(children.error());
   if (output.json()) {
-    output.document(run_json(run, *rows, prompts));
+    Json document = run_json(run, *rows, prompts);
+    document["children"] = children_json(*children);
+    output.document(document);
     return 0;
   }
   if (arguments.prompts) {
     show_prompts(output, prompts);
+    return 0;
+  }
+  const auto plans = plans_of(*rows);
+  if (arguments.mermaid) {
+    for (const auto& [key, tree] : plans) output.write(tree.plan().mermaid());
+    if (plans.empty()) output.note("this run made no plan");
     return 0;
   }
   if (!output.quiet()) {
@@ -157,6 +168,13 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
     output.line(output.paint(Style::kDim, "task    ") + printable(run.task));
     if (!run.answer.empty()) output.line(output.paint(Style::kDim, "answer  ") + printable(run.answer));
     output.line("");
+    const auto paint = [&](Style style, std::string_view text) { return output.paint(style, text); };
+    for (const auto& [key, tree] : plans) {
+      output.line(output.paint(Style::kDim, "plan    ") + key);
+      const auto width = output.width();
+      for (const auto& line : tree.lines(width > 3 ? width - 3 : 0, paint)) output.line("  " + line);
+      output.line("");
+    }
   }
   Table table(
       {{"#", Align::kRight}, {"AT", Align::kRight}, {"WHAT"}, {"STEP"}, {"DETAILS", Align::kLeft, true}});
@@ -166,6 +184,11 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
   }
   output.table(table);
   if (output.quiet()) return 0;
+  if (!children->empty()) {
+    output.line("");
+    output.line(output.paint(Style::kDim, "tasks given to other agents"));
+    for (const std::string& line : children_tree(*children)) output.line(line);
+  }
   if (run.state == agent::RunState::kWaiting) show_waiting(output, arguments.follow.database, run.id);
   if (run.totals->is_object() && !run.totals->empty()) {
     output.line("");

@@ -18,6 +18,7 @@ struct RunsArguments {
   std::string state;       // list: only these
   std::size_t count = 20;
   bool prompts = false;  // show: the prompt of each model call, rebuilt from the journal.
+  bool mermaid = false;  // show: its plans as Mermaid flowcharts.
 
   std::string call;        // approve, resolve: "step-2/call-1"; empty: the only one that waits.
   bool deny = false;       // approve

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/child_run.h"
 #include "agent/decisions.h"
 #include "agent/remote_preset.h"
 #include "agent/replay.h"
@@ -24,11 +25,16 @@ int go_on(Output& output, const RunsArguments& arguments, const std::string& run
 }
 
 // What approve and resolve do once the word is in the journal.
+// A run that another one started is gone on with through that one.
 int after_decision(Output& output, const RunsArguments& arguments, OpenedRun opened, const Json& decision) {
-  const std::string run = opened.run.id;
+  auto root = agent::root_of(*opened.store.journal, string_at(decision, "run_id"));
+  if (!root) return output.fail(root.error());
+  const std::string run = *std::move(root);
   auto left = waiting_calls(*opened.store.journal, run);
   if (!left) return output.fail(left.error());
-  std::erase_if(*left, [&](const WaitingCall& call) { return call.step_key == string_at(decision, "call"); });
+  std::erase_if(*left, [&](const WaitingCall& call) {
+    return call.run == string_at(decision, "run_id") && call.step_key == string_at(decision, "call");
+  });
   const bool resumes = !arguments.no_resume && left->empty();
   if (resumes) {
     close_run(std::move(opened));
@@ -36,7 +42,6 @@ int after_decision(Output& output, const RunsArguments& arguments, OpenedRun ope
   }
   if (output.json()) {
     Json document = decision;
-    document["run_id"] = run;
     document["still_waiting"] = left->size();
     output.document(document);
   } else if (!left->empty()) {
@@ -76,19 +81,19 @@ int runs_approve_command(Output& output, const RunsArguments& arguments) {
   auto call = waiting_call(*calls, opened->run.id, arguments.call);
   if (!call) return output.fail_line(call.error());
   if (call->unknown) {
-    return output.fail_line(
-        Error(Code::kInvalidArgument,
-              fmt::format("{} asks for no approval: its outcome is unknown", call->step_key),
-              fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort", opened->run.id,
-                          call->step_key)));
+    return output.fail_line(Error(
+        Code::kInvalidArgument,
+        fmt::format("{} asks for no approval: its outcome is unknown", call->step_key),
+        fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort", call->run, call->step_key)));
   }
   const std::string by = agent::default_user();
-  auto given = journal.give_approval(opened->run.id, call->step_key, !arguments.deny, by, arguments.reason);
+  auto given = journal.give_approval(call->run, call->step_key, !arguments.deny, by, arguments.reason);
   if (!given) return output.fail_line(given.error());
   output.note(fmt::format("{} {} {}", arguments.deny ? "refused" : "allowed", call->step_key,
                           printable(call_text(*call))));
   return after_decision(output, arguments, *std::move(opened),
-                        {{"call", call->step_key},
+                        {{"run_id", call->run},
+                         {"call", call->step_key},
                          {"tool", call->tool},
                          {"arguments", *call->arguments},
                          {"allowed", !arguments.deny},
@@ -114,10 +119,11 @@ int runs_resolve_command(Output& output, const RunsArguments& arguments) {
                           : arguments.retry ? agent::Resolution::kRetry
                                             : agent::Resolution::kAbort;
   const std::string by = agent::default_user();
-  auto said = agent::resolve_call(journal, opened->run.id, call->step_key, resolution, arguments.result, by);
+  auto said = agent::resolve_call(journal, call->run, call->step_key, resolution, arguments.result, by);
   if (!said) return output.fail_line(said.error());
   return after_decision(output, arguments, *std::move(opened),
-                        {{"call", call->step_key},
+                        {{"run_id", call->run},
+                         {"call", call->step_key},
                          {"tool", call->tool},
                          {"action", arguments.done    ? "done"
                                     : arguments.retry ? "retry"

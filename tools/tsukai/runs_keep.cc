@@ -8,6 +8,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "agent/child_run.h"
 #include "agent/journal_page.h"
 #include "agent/runtime.h"
 #include "base/text.h"
@@ -62,8 +63,18 @@ Result<std::int64_t> parse_bytes(const std::string& text) {
 int runs_export_command(Output& output, const RunsArguments& arguments) {
   auto opened = open_run(arguments);
   if (!opened) return output.fail(opened.error());
-  auto exported = opened->store.journal->export_run(opened->run.id);
+  agent::Journal& journal = *opened->store.journal;
+  auto exported = journal.export_run(opened->run.id);
   if (!exported) return output.fail(exported.error());
+  auto children = agent::children_of(journal, opened->run.id);
+  if (!children) return output.fail(children.error());
+  for (const agent::ChildSummary& child : *children) {
+    if (!child.begun) continue;
+    auto inner = journal.export_run(child.run.id);
+    if (!inner) return output.fail(inner.error());
+    (*exported)["children"].push_back(
+        {{"parent", child.parent}, {"step_key", child.step_key}, {"export", *inner}});
+  }
   if (arguments.html.empty()) {
     output.document(*exported);
     return 0;
@@ -95,7 +106,15 @@ int runs_erase_command(Output& output, const RunsArguments& arguments) {
                                "give --yes to do it without being asked"));
     }
   }
-  auto erased = opened->store.journal->erase(run, agent::default_user(), arguments.reason);
+  // The runs that it started hold what it asked of them.
+  agent::Journal& journal = *opened->store.journal;
+  auto children = agent::children_of(journal, run);
+  if (!children) return output.fail(children.error());
+  Result<void> erased;
+  for (auto child = children->rbegin(); erased && child != children->rend(); ++child) {
+    if (child->begun) erased = journal.erase(child->run.id, agent::default_user(), arguments.reason);
+  }
+  if (erased) erased = journal.erase(run, agent::default_user(), arguments.reason);
   if (!erased) return output.fail(erased.error());
   // What memory keeps of it is another matter, and would be missed.
   if (output.json()) {

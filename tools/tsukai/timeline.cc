@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "tools/tsukai/output.h"
+#include "tools/tsukai/plan_tree.h"
 
 namespace tsukai::cli {
 namespace {
@@ -102,6 +103,42 @@ Json summary_json(const agent::RunSummary& run) {
   return summary;
 }
 
+Json children_json(const std::vector<agent::ChildSummary>& children) {
+  Json list = Json::array();
+  for (const agent::ChildSummary& child : children) {
+    Json one = child.begun ? summary_json(child.run) : Json{{"run_id", child.run.id}, {"agent", child.agent}};
+    one["parent"] = child.parent;
+    one["step_key"] = child.step_key;
+    one["depth"] = child.depth;
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
+std::vector<std::string> children_tree(const std::vector<agent::ChildSummary>& children) {
+  std::vector<std::string> lines;
+  // Whether another child of the same depth follows under the same parent.
+  const auto is_last = [&](std::size_t at, std::size_t depth) {
+    for (std::size_t i = at + 1; i < children.size() && children[i].depth >= depth; ++i) {
+      if (children[i].depth == depth) return false;
+    }
+    return true;
+  };
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    const agent::ChildSummary& child = children[i];
+    std::string line;
+    for (std::size_t depth = 1; depth < child.depth; ++depth) line += is_last(i, depth) ? "   " : "│  ";
+    line += is_last(i, child.depth) ? "└─ " : "├─ ";
+    line += fmt::format("{} {} · {} · {}", printable(child.agent), child.run.id,
+                        child.begun ? name(child.run.state) : "not begun", child.step_key);
+    if (child.begun && child.run.totals->is_object() && !child.run.totals->empty())
+      line += " · " + counted(integer_at(*child.run.totals, "model_calls"), "model call", "model calls");
+    if (!child.task.empty()) line += " · " + printable(shortened(child.task, 60));
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
 Json run_json(const agent::RunSummary& run, const std::vector<agent::Row>& rows,
               const std::vector<agent::RebuiltPrompt>& prompts) {
   Json document = summary_json(run);
@@ -114,6 +151,15 @@ Json run_json(const agent::RunSummary& run, const std::vector<agent::Row>& rows,
   }
   document["model_calls"] = std::move(model_calls);
   document["tool_calls"] = calls_json(rows, of_tool);
+  Json plans = Json::array();
+  for (const auto& [key, tree] : plans_of(rows)) {
+    Json plan = tree.plan().json();
+    plan["call_id"] = key;
+    plan["tree"] = tree.plan().tree();
+    plan["mermaid"] = tree.plan().mermaid();
+    plans.push_back(std::move(plan));
+  }
+  document["plans"] = std::move(plans);
   Json journal = Json::array();
   for (const agent::Row& row : rows) journal.push_back(row_json(row));
   document["journal"] = std::move(journal);
@@ -127,6 +173,11 @@ std::string totals_text(const Json& totals) {
       counted(integer_at(totals, "tool_calls"), "tool call", "tool calls"),
       grouped(integer_at(totals, "prefilled_tokens")), grouped(integer_at(totals, "reused_tokens")),
       grouped(integer_at(totals, "generated_tokens")), number_at(totals, "prefix_hit_ratio"));
+  if (const Json* children = find(totals, "children"); children != nullptr) {
+    text += fmt::format(
+        " · by other agents: {}, {}, {} tokens", counted(integer_at(*children, "runs"), "run", "runs"),
+        counted(integer_at(*children, "steps"), "step", "steps"), grouped(integer_at(*children, "tokens")));
+  }
   if (const double usd = number_at(totals, "usd"); usd > 0) text += fmt::format(" · ${:.4f}", usd);
   if (const auto wall_ms = integer_at(totals, "wall_ms"); wall_ms > 0) text += " · " + duration_text(wall_ms);
   return text;
@@ -156,13 +207,29 @@ std::string details_text(const agent::Row& row) {
     }
     case agent::Kind::kToolIntent:
       return fmt::format("{} {}", string_at(payload, "tool"), one_line(find(payload, "arguments")));
-    case agent::Kind::kToolStarted:
-      return {};
+    case agent::Kind::kPlan: {
+      const Json* plan = find(payload, "plan");
+      const Json* step = find(payload, "step");
+      if (step != nullptr)
+        return fmt::format("{} {}", string_at(*step, "tool"), one_line(find(*step, "arguments")));
+      return plan == nullptr ? std::string() : counted(size_of(find(*plan, "steps")), "step", "steps");
+    }
+    case agent::Kind::kToolStarted: {
+      const std::string task = string_at(payload, "task");
+      return task.empty() ? std::string() : "task " + task;
+    }
     case agent::Kind::kToolResult: {
       const std::string outcome = string_at(payload, "outcome");
       const std::string observation = string_at(payload, "observation");
       return outcome == "done" ? observation : outcome + ": " + observation;
     }
+    case agent::Kind::kChildStarted: {
+      const Json* arguments = find(payload, "arguments");
+      return fmt::format("{} in run {}: {}", string_at(payload, "agent"), string_at(payload, "run"),
+                         arguments == nullptr ? "" : string_at(*arguments, "task"));
+    }
+    case agent::Kind::kChildDone:
+      return fmt::format("{}: {}", string_at(payload, "state"), string_at(payload, "observation"));
     case agent::Kind::kToolUnknown:
     case agent::Kind::kCancelled:
       return string_at(payload, "reason");

@@ -25,15 +25,21 @@ Result<std::vector<WaitingCall>> waiting_calls(agent::Journal& journal, const st
   std::vector<WaitingCall> calls;
   TSUKAI_TRY(const auto asked, journal.pending_approvals(run));
   for (const agent::Approval& approval : asked) {
-    calls.push_back({approval.step_key, approval.tool, approval.arguments, approval.why});
+    calls.push_back({run, approval.step_key, approval.tool, approval.arguments, approval.why});
   }
   TSUKAI_TRY(const auto rows, journal.rows(run));
   TSUKAI_TRY(const auto progress, agent::Progress::of(rows));
   if (progress.steps.empty()) return calls;
   for (const agent::CallProgress& call : progress.steps.back().calls) {
+    if (call.stage == agent::CallProgress::Stage::kStarted && !call.child.is_null()) {
+      const auto child = journal.find(string_at(*call.child, "run"));
+      if (!child || child->state != agent::RunState::kWaiting) continue;
+      TSUKAI_TRY(const auto below, waiting_calls(journal, child->id));
+      calls.insert(calls.end(), below.begin(), below.end());
+    }
     if (call.stage != agent::CallProgress::Stage::kUnknown) continue;
-    calls.push_back(
-        {call.step_key, call.call.name, call.call.arguments, "nobody knows whether it took effect", true});
+    calls.push_back({run, call.step_key, call.call.name, call.call.arguments,
+                     "nobody knows whether it took effect", true});
   }
   return calls;
 }
@@ -49,8 +55,10 @@ Result<WaitingCall> waiting_call(const std::vector<WaitingCall>& calls, const st
     return fail(Code::kInvalidArgument, fmt::format("run {} waits for more than one call", run),
                 "name one of " + names_of(calls));
   }
-  for (const WaitingCall& call : calls) {
-    if (call.step_key == wanted) return call;
+  for (const bool own : {true, false}) {
+    for (const WaitingCall& call : calls) {
+      if (call.step_key == wanted && (call.run == run) == own) return call;
+    }
   }
   return fail(Code::kNotFound, fmt::format("run {} does not wait for {}", run, wanted),
               "it waits for " + names_of(calls));
@@ -68,14 +76,15 @@ void show_waiting(Output& output, const std::string& database, const std::string
   if (!calls) return;
   const std::string tail = database.empty() ? "" : " --db " + database;
   for (const WaitingCall& call : *calls) {
-    output.note(fmt::format("  {} {}", call.step_key, call_text(call)));
+    output.note(fmt::format("  {}{} {}", call.run == run ? "" : "in run " + call.run + ", ", call.step_key,
+                            call_text(call)));
     output.note(output.paint_note(Style::kDim, "    " + printable(call.why)));
     if (call.unknown) {
-      output.note(fmt::format("    tsukai runs resolve {} {} --done JSON | --retry | --abort{}", run,
+      output.note(fmt::format("    tsukai runs resolve {} {} --done JSON | --retry | --abort{}", call.run,
                               call.step_key, tail));
     } else {
-      output.note(fmt::format("    allow it:  tsukai runs approve {} {}{}", run, call.step_key, tail));
-      output.note(fmt::format("    refuse it: tsukai runs approve {} {} --deny --reason \"...\"{}", run,
+      output.note(fmt::format("    allow it:  tsukai runs approve {} {}{}", call.run, call.step_key, tail));
+      output.note(fmt::format("    refuse it: tsukai runs approve {} {} --deny --reason \"...\"{}", call.run,
                               call.step_key, tail));
     }
   }

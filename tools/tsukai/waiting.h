@@ -10,6 +10,7 @@
 namespace tsukai::cli {
 
 struct WaitingCall {
+  std::string run;       // The call's own: that of another agent when the run that waits gave it a task.
   std::string step_key;  // "step-2/call-1"
   std::string tool;
   JsonValue arguments;
@@ -18,9 +19,11 @@ struct WaitingCall {
       false;  // Its outcome is not known (`runs resolve`); else it asks for approval (`runs approve`).
 };
 
+// Of the run itself, then of those that it waits for.
 Result<std::vector<WaitingCall>> waiting_calls(agent::Journal& journal, const std::string& run);
 
-// The one of `calls` that `wanted` names ("" : the only one). kNotFound, kInvalidArgument say what waits.
+// The one of `calls` that `wanted` names ("" : the only one); of equal names the run's own. kNotFound,
+// kInvalidArgument say what waits.
 Result<WaitingCall> waiting_call(const std::vector<WaitingCall>& calls, const std::string& run,
                                  const std::string& wanted);
 

@@ -5,9 +5,6 @@
 namespace tsukai::cli {
 namespace {
 
-// A server that takes longer to say that it is there is started anew.
-constexpr std::chrono::milliseconds kPingMax{2'000};
-
 class SharedModel : public infer::ChatModel {
  public:
   explicit SharedModel(std::shared_ptr<infer::ChatModel> model) : model_(std::move(model)) {}
@@ -27,35 +24,19 @@ class SharedModel : public infer::ChatModel {
   std::shared_ptr<infer::ChatModel> model_;
 };
 
-class SharedClient : public mcp::Client {
- public:
-  explicit SharedClient(std::shared_ptr<mcp::Client> client) : client_(std::move(client)) {}
-  const mcp::ServerConfig& config() const override { return client_->config(); }
-  const mcp::Implementation& server() const override { return client_->server(); }
-  const std::string& protocol_version() const override { return client_->protocol_version(); }
-  const std::string& instructions() const override { return client_->instructions(); }
-  Task<std::vector<mcp::Tool>> list_tools() override { return client_->list_tools(); }
-  Task<mcp::ToolResult> call_tool(std::string tool, Json arguments, mcp::OnProgress on_progress) override {
-    return client_->call_tool(std::move(tool), std::move(arguments), std::move(on_progress));
-  }
-  Task<void> ping() override { return client_->ping(); }
-  std::string stderr_tail() const override { return client_->stderr_tail(); }
-  std::size_t junk_lines() const override { return client_->junk_lines(); }
-  // The run is over, the server is not.
-  asio::awaitable<void> shutdown() override { co_return; }
-
- private:
-  std::shared_ptr<mcp::Client> client_;
-};
-
 }  // namespace
 
 Result<std::shared_ptr<infer::ChatModel>> Warm::model(const std::string& name, int threads) {
-  if (model_ && name == model_name_) return model_;
-  TSUKAI_TRY(auto opened, open_(name, threads));
-  model_ = std::move(opened);
-  model_name_ = name;
-  return model_;
+  auto& model = models_[name];
+  if (!model) {
+    auto opened = open_(name, threads);
+    if (!opened) {
+      models_.erase(name);
+      return fail(std::move(opened).error());
+    }
+    model = *std::move(opened);
+  }
+  return model;
 }
 
 agent::OpenModel Warm::open_model() {
@@ -65,31 +46,11 @@ agent::OpenModel Warm::open_model() {
   };
 }
 
-Task<std::unique_ptr<mcp::Client>> Warm::client(mcp::ServerConfig config, mcp::ClientOptions options) {
-  const std::string name = config.name;
-  if (const auto found = clients_.find(name); found != clients_.end()) {
-    const auto known = found->second;
-    const auto answered = co_await with_deadline(known->ping(), kPingMax, name);
-    if (answered) co_return std::make_unique<SharedClient>(known);
-    co_await known->shutdown();
-    clients_.erase(name);
-  }
-  TSUKAI_CO_TRY(auto connected, co_await mcp::Client::connect(std::move(config), std::move(options)));
-  std::shared_ptr<mcp::Client> shared = std::move(connected);
-  clients_[name] = shared;
-  co_return std::make_unique<SharedClient>(std::move(shared));
-}
-
-agent::ConnectServer Warm::connect() {
-  return [this](mcp::ServerConfig config, mcp::ClientOptions options) {
-    return client(std::move(config), std::move(options));
-  };
-}
+agent::ConnectServer Warm::connect() { return servers_.connect(); }
 
 Task<void> Warm::close() {
-  for (auto& [name, client] : clients_) co_await client->shutdown();
-  clients_.clear();
-  model_.reset();
+  co_await servers_.close();
+  models_.clear();
   co_return Result<void>();
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "agent/runtime.h"
+#include "agent/shared_servers.h"
 
 namespace tsukai::cli {
 
@@ -15,21 +16,19 @@ class Warm {
  public:
   explicit Warm(agent::OpenModel open) : open_(std::move(open)) {}
 
-  // Opens a model once; another name replaces it.
+  // Opens each model once.
   agent::OpenModel open_model();
-  // Connects once; again when the server no longer answers.
+  // Connects once to each server; again when it no longer answers.
   agent::ConnectServer connect();
   // Shuts the servers down and lets the model go.
   Task<void> close();
 
  private:
   Result<std::shared_ptr<infer::ChatModel>> model(const std::string& name, int threads);
-  Task<std::unique_ptr<mcp::Client>> client(mcp::ServerConfig config, mcp::ClientOptions options);
 
   agent::OpenModel open_;
-  std::string model_name_;
-  std::shared_ptr<infer::ChatModel> model_;
-  std::map<std::string, std::shared_ptr<mcp::Client>> clients_;  // By the server's name.
+  std::map<std::string, std::shared_ptr<infer::ChatModel>> models_;  // By name.
+  agent::SharedServers servers_{&mcp::Client::connect};
 };
 
 }  // namespace tsukai::cli

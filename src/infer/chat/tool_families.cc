@@ -230,6 +230,16 @@ std::string Qwen3CoderFormat::spell_call(const std::string& name, const Json& ar
   return out + "</function>";
 }
 
+// Arguments that are a single value of JSON.
+std::optional<ToolFormat::Opening> Qwen3CoderFormat::opening(const ToolDefinition& tool) const {
+  const Json* properties = find(*tool.input_schema, "properties");
+  if (properties == nullptr || properties->size() != 1 || is_plain_string(properties->front()))
+    return std::nullopt;
+  const auto name = properties->begin().key();
+  return Opening{fmt::format("<function={}>\n<parameter={}>\n", tool.name, name),
+                 "{" + print_json(Json(name)) + ":"};
+}
+
 Result<Calls> Qwen3CoderFormat::take_calls(std::string& text,
                                            const std::vector<ToolDefinition>& tools) const {
   Calls calls;

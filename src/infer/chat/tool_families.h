@@ -37,6 +37,7 @@ class Qwen3CoderFormat final : public ToolFormat {
   std::string between_calls() const override { return "\n</tool_call>\n<tool_call>\n"; }
   std::string call_end() const override { return "\n</tool_call>"; }
   Result<std::shared_ptr<const Grammar>> call(const std::vector<ToolDefinition>& allowed) const override;
+  std::optional<Opening> opening(const ToolDefinition& tool) const override;
 
  protected:
   Result<std::vector<ParsedTurn::Call>> take_calls(std::string& text,

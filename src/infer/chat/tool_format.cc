@@ -89,6 +89,15 @@ std::unique_ptr<ToolFormat> ToolFormat::choose(std::string_view source, std::str
   return made;
 }
 
+std::optional<ToolFormat::Opening> ToolFormat::opening(const ToolDefinition& tool) const {
+  constexpr std::string_view kNone = "{}";
+  auto text = spell_call(tool.name, Json::object());
+  const auto at = text.rfind(kNone);
+  if (at == std::string::npos) return std::nullopt;
+  text.resize(at);
+  return Opening{std::move(text), ""};
+}
+
 bool ToolFormat::opens_thinking(std::string_view prompt_text) const {
   return !think_begin_.empty() && trimmed(prompt_text).ends_with(think_begin_);
 }

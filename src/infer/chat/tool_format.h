@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,12 @@ class ToolFormat {
   virtual std::string call_end() const = 0;
   // Calls come only first in a turn (after reasoning): elsewhere the marker is plain text.
   virtual bool call_only_first() const { return false; }
+  // How a CALL to `tool` reads up to where its arguments begin, as the grammar writes it, and the JSON that
+  // has begun with it; nothing where the arguments are not one JSON text.
+  struct Opening {
+    std::string text, json;
+  };
+  virtual std::optional<Opening> opening(const ToolDefinition& tool) const;
   // The most calls the family can write in one turn.
   virtual std::size_t calls_max() const { return 64; }
   // One call to one of `allowed`. kUnsupported names the tool and the schema keyword.

@@ -133,8 +133,17 @@ class TurnConstraint : public TokenConstraint {
     bytes_ += bytes.size();
     if (tokenizer_->ends_turn(token)) {
       ended_ = true;
+      trace_->undecided_bytes = 0;
       return;
     }
+    take(token, bytes);
+    trace_->undecided_bytes = undecided_bytes();
+  }
+
+  bool finished() const override { return ended_; }
+
+ private:
+  void take(TokenId token, std::string_view bytes) {
     switch (state_) {
       case State::kForced:
         TSUKAI_CHECK(!pending_.empty() && pending_.front() == token,
@@ -168,9 +177,21 @@ class TurnConstraint : public TokenConstraint {
     }
   }
 
-  bool finished() const override { return ended_; }
+  // The end of the text that is the beginning of a call's marker, as far as it goes.
+  std::size_t undecided_bytes() const {
+    if (state_ == State::kForced && next_ == State::kCall)
+      return bytes_ - std::min(bytes_, forced_call_begin_);
+    if (state_ != State::kFree || !has_calls()) return 0;
+    const std::string_view marker = vocabulary_->marker();
+    for (std::size_t length = std::min(tail_.size(), marker.size()); length > 0; --length) {
+      const std::size_t before = tail_.size() - length;
+      if (std::string_view(tail_).substr(before) == marker.substr(0, length) &&
+          call_may_begin(std::string_view(tail_).substr(0, before)))
+        return length;
+    }
+    return 0;
+  }
 
- private:
   enum class State { kThinking, kFree, kForced, kCall, kAfterCall, kOutput };
 
   bool has_calls() const { return rules_.call != nullptr && rules_.choice != ToolChoice::kNone; }
@@ -206,6 +227,10 @@ class TurnConstraint : public TokenConstraint {
   void force(const std::string& text, State next) {
     pending_ = tokenizer_->encode_with_control(text);
     next_ = next;
+    if (next == State::kCall) {
+      const std::size_t begin = std::min(format_->call_begin().size(), text.size());
+      forced_call_begin_ = bytes_ + text.size() - begin;
+    }
     if (pending_.empty())
       enter(next);
     else
@@ -350,6 +375,7 @@ class TurnConstraint : public TokenConstraint {
   std::size_t step_ = 0;                    // how far they agree.
   std::string tail_;                        // Text since the state was entered.
   std::size_t bytes_ = 0;                   // Generated so far.
+  std::size_t forced_call_begin_ = 0;       // kForced on the way to kCall: where the marker begins.
   std::size_t thought_ = 0;                 // Tokens of reasoning, if they are counted.
   bool ended_ = false;
 };

@@ -49,6 +49,8 @@ struct TurnTrace {
   std::size_t call_begin_bytes =
       std::string::npos;  // Offset of the first call's marker in the generated text.
   std::size_t calls_complete = 0;
+  // How many of the last bytes may yet turn out to be the marker of a call: nothing to show as text so far.
+  std::size_t undecided_bytes = 0;
 };
 
 std::unique_ptr<TokenConstraint> make_turn_constraint(std::shared_ptr<const Tokenizer> tokenizer,

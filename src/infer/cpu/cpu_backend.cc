@@ -29,10 +29,20 @@ constexpr int kPanelRowsFew = 4;
 constexpr int kPanelRowsMany = 16;
 constexpr int kThreadsMax = 256;
 
+// Every operation has been done when its call returns.
+class Reached : public Fence {
+ public:
+  bool reached() const override { return true; }
+  void wait() override {}
+};
+
 class CpuBackend : public Backend {
  public:
   CpuBackend(const cpu::Kernels& kernels, int threads)
-      : kernels_(kernels), pool_(threads), scratch_(static_cast<std::size_t>(pool_.threads())) {}
+      : kernels_(kernels),
+        pool_(threads),
+        scratch_(static_cast<std::size_t>(pool_.threads())),
+        sampling_(static_cast<std::size_t>(pool_.threads())) {}
 
   std::string kernels() const override { return kernels_.name; }
 
@@ -58,7 +68,10 @@ class CpuBackend : public Backend {
     TSUKAI_CHECK(offset + to.size() <= buffer.bytes(), "download beyond the buffer");
     if (!to.empty()) std::memcpy(to.data(), buffer.data() + offset, to.size());
   }
-  void finish() override {}
+  std::unique_ptr<Fence> fence(std::function<void()> on_reached) override {
+    if (on_reached) on_reached();
+    return std::make_unique<Reached>();
+  }
 
   // A page: [layer][K then V][kv head][16 x head_dim] elements.
   Result<void> allocate_kv(const KvShape& shape) override {
@@ -179,11 +192,14 @@ class CpuBackend : public Backend {
       for (std::size_t p = begin; p < std::min(panels, begin + per_task); ++p) {
         const std::size_t first = p * panel_rows;
         const int count = static_cast<int>(std::min(panel_rows, outputs - first));
-        for (int i = 0; i < count; ++i) {
-          kernels_.dequantise(matrix.type(), matrix.row(first + static_cast<std::size_t>(i)), columns,
-                              panel + i * columns);
+        if (rows != 1 || !kernels_.dot_packed(matrix.type(), matrix.row(first), matrix.row_bytes(), count,
+                                              from, columns, products)) {
+          for (int i = 0; i < count; ++i) {
+            kernels_.dequantise(matrix.type(), matrix.row(first + static_cast<std::size_t>(i)), columns,
+                                panel + i * columns);
+          }
+          kernels_.dot(panel, count, from, rows, columns, products, panel_rows);
         }
-        kernels_.dot(panel, count, from, rows, columns, products, panel_rows);
         for (int r = 0; r < rows; ++r) {
           float* target = to + static_cast<std::size_t>(r) * outputs + first;
           const float* source = products + static_cast<std::size_t>(r) * panel_rows;
@@ -299,6 +315,27 @@ class CpuBackend : public Backend {
     }
   }
 
+  void sample(Buffer& logits, int vocabulary, const Buffer& masks, std::span<const SampleRow> rows,
+              std::span<const TokenAdjustment> adjustments, Buffer& chosen, Buffer& logprobs) override {
+    const auto width = static_cast<std::size_t>(vocabulary);
+    const auto* words = reinterpret_cast<const std::uint64_t*>(static_cast<const HostBuffer&>(masks).data());
+    auto* tokens = reinterpret_cast<std::int32_t*>(static_cast<HostBuffer&>(chosen).data());
+    auto* told = reinterpret_cast<TokenLogprob*>(static_cast<HostBuffer&>(logprobs).data());
+    pool_.run(static_cast<int>(rows.size()), [&](int task, int thread) {
+      const auto i = static_cast<std::size_t>(task);
+      const SampleRow& row = rows[i];
+      cpu::SampleTask one;
+      one.logits = floats(logits) + static_cast<std::size_t>(row.logits_row) * width;
+      one.width = width;
+      if (row.mask_row >= 0) one.mask = words + static_cast<std::size_t>(row.mask_row) * mask_words(width);
+      one.row = &row;
+      one.adjustments = adjustments.subspan(static_cast<std::size_t>(row.first_adjustment),
+                                            static_cast<std::size_t>(row.adjustments));
+      if (row.alternatives >= 0) one.logprobs = told + i * (1 + kAlternativesMax);
+      tokens[i] = kernels_.sample(one, sampling_[static_cast<std::size_t>(thread)]);
+    });
+  }
+
  private:
   std::byte* page(std::int32_t index) const {
     return kv_->data() + static_cast<std::size_t>(index) * page_bytes_;
@@ -356,8 +393,9 @@ class CpuBackend : public Backend {
 
   const cpu::Kernels& kernels_;
   WorkerPool pool_;
-  std::vector<std::vector<float>> scratch_;  // one per thread
-  std::vector<float> mixture_;               // of mix_experts
+  std::vector<std::vector<float>> scratch_;   // one per thread
+  std::vector<cpu::SampleScratch> sampling_;  // one per thread
+  std::vector<float> mixture_;                // of mix_experts
   const Batch* batch_ = nullptr;
   KvShape kv_shape_;
   std::size_t head_bytes_ = 0, layer_bytes_ = 0, page_bytes_ = 0;

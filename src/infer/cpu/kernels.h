@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "infer/backend.h"
+#include "infer/cpu/sampling.h"
 #include "infer/format/model_file.h"
 
 namespace tsukai::infer::cpu {
@@ -36,6 +37,10 @@ struct Kernels {
   const char* name;
   // A row of a tensor to fp32.
   void (*dequantise)(TensorType type, const std::byte* row, std::size_t columns, float* out);
+  // out[r] = the dot product of row r of `weights`, row_bytes apart, with x [width]: the bits that
+  // dequantise() and dot() give. False, and nothing is done, when there is no faster way than those two.
+  bool (*dot_packed)(TensorType type, const std::byte* weights, std::size_t row_bytes, int rows,
+                     const float* x, std::size_t width, float* out);
   // out[c * out_stride + r] = dot(w + r * width, x + c * width) for r < rows, c < columns; width a multiple
   // of 16 is fast, any is right. The order of a sum depends on width alone.
   void (*dot)(const float* w, int rows, const float* x, int columns, std::size_t width, float* out,
@@ -43,6 +48,7 @@ struct Kernels {
   void (*attention)(const AttentionTile& tile);
   // gate[i] = silu(gate[i]) * up[i]
   void (*silu_multiply)(float* gate, const float* up, std::size_t width);
+  std::int32_t (*sample)(const SampleTask& task, SampleScratch& scratch);
 };
 
 const Kernels& reference_kernels();

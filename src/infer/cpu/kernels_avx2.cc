@@ -12,161 +12,12 @@
 #include <type_traits>
 
 #include "infer/backend.h"
-#include "infer/format/quantisation.h"
+#include "infer/cpu/weights_avx2.h"
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 namespace tsukai::infer::cpu {
 namespace {
-
-float half_at(const std::uint8_t* bytes) {
-  std::uint16_t bits;
-  __builtin_memcpy(&bits, bytes, 2);
-  return _cvtsh_ss(bits);
-}
-
-// 16 small integers in bytes to out[i] = d * q + m.
-inline void store_signed(__m128i bytes, __m256 d, __m256 m, float* out) {
-  const __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
-  const __m256 high = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)));
-  _mm256_storeu_ps(out, _mm256_fmadd_ps(low, d, m));
-  _mm256_storeu_ps(out + 8, _mm256_fmadd_ps(high, d, m));
-}
-
-inline __m128i low_nibbles(__m128i bytes) { return _mm_and_si128(bytes, _mm_set1_epi8(15)); }
-inline __m128i high_nibbles(__m128i bytes) {
-  return _mm_and_si128(_mm_srli_epi16(bytes, 4), _mm_set1_epi8(15));
-}
-inline __m128i load16(const std::uint8_t* bytes) {
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
-}
-
-void dequantise_q4_0(const std::uint8_t* block, std::size_t blocks, float* out) {
-  for (std::size_t b = 0; b < blocks; ++b, block += 18, out += 32) {
-    const float scale = half_at(block);
-    const __m256 d = _mm256_set1_ps(scale), m = _mm256_set1_ps(-8 * scale);
-    const __m128i bytes = load16(block + 2);
-    store_signed(low_nibbles(bytes), d, m, out);
-    store_signed(high_nibbles(bytes), d, m, out + 16);
-  }
-}
-
-void dequantise_q4_1(const std::uint8_t* block, std::size_t blocks, float* out) {
-  for (std::size_t b = 0; b < blocks; ++b, block += 20, out += 32) {
-    const __m256 d = _mm256_set1_ps(half_at(block)), m = _mm256_set1_ps(half_at(block + 2));
-    const __m128i bytes = load16(block + 4);
-    store_signed(low_nibbles(bytes), d, m, out);
-    store_signed(high_nibbles(bytes), d, m, out + 16);
-  }
-}
-
-void dequantise_q8_0(const std::uint8_t* block, std::size_t blocks, float* out) {
-  const __m256 zero = _mm256_setzero_ps();
-  for (std::size_t b = 0; b < blocks; ++b, block += 34, out += 32) {
-    const __m256 d = _mm256_set1_ps(half_at(block));
-    store_signed(load16(block + 2), d, zero, out);
-    store_signed(load16(block + 18), d, zero, out + 16);
-  }
-}
-
-// The 6-bit scales and minima of a Q4_K or Q5_K block.
-inline void scales_k4(const std::uint8_t* packed, std::uint8_t* scales, std::uint8_t* minima) {
-  for (int j = 0; j < 4; ++j) {
-    scales[j] = packed[j] & 63;
-    minima[j] = packed[j + 4] & 63;
-    scales[j + 4] = (packed[j + 8] & 15) | ((packed[j] >> 6) << 4);
-    minima[j + 4] = (packed[j + 8] >> 4) | ((packed[j + 4] >> 6) << 4);
-  }
-}
-
-void dequantise_q4_k(const std::uint8_t* block, std::size_t blocks, float* out) {
-  for (std::size_t b = 0; b < blocks; ++b, block += 144, out += 256) {
-    const float d = half_at(block), dmin = half_at(block + 2);
-    std::uint8_t scales[8], minima[8];
-    scales_k4(block + 4, scales, minima);
-    for (int j = 0; j < 8; j += 2) {
-      const __m256 d0 = _mm256_set1_ps(d * scales[j]), m0 = _mm256_set1_ps(-dmin * minima[j]);
-      const __m256 d1 = _mm256_set1_ps(d * scales[j + 1]), m1 = _mm256_set1_ps(-dmin * minima[j + 1]);
-      for (int i = 0; i < 32; i += 16) {
-        const __m128i bytes = load16(block + 16 + 16 * j + i);
-        store_signed(low_nibbles(bytes), d0, m0, out + 32 * j + i);
-        store_signed(high_nibbles(bytes), d1, m1, out + 32 * j + 32 + i);
-      }
-    }
-  }
-}
-
-void dequantise_q6_k(const std::uint8_t* block, std::size_t blocks, float* out) {
-  const __m128i two_bits = _mm_set1_epi8(3);
-  for (std::size_t b = 0; b < blocks; ++b, block += 210, out += 256) {
-    const float d = half_at(block + 208);
-    for (int half = 0; half < 2; ++half) {
-      const auto* scales = reinterpret_cast<const std::int8_t*>(block + 192 + 8 * half);
-      for (int i = 0; i < 2; ++i) {  // 16 of the 32 weights of each quarter
-        const __m128i high = load16(block + 128 + 32 * half + 16 * i);
-        const __m128i first = load16(block + 64 * half + 16 * i),
-                      second = load16(block + 64 * half + 32 + 16 * i);
-        const __m128i low[4] = {low_nibbles(first), low_nibbles(second), high_nibbles(first),
-                                high_nibbles(second)};
-        const __m128i up[4] = {high, _mm_srli_epi16(high, 2), _mm_srli_epi16(high, 4),
-                               _mm_srli_epi16(high, 6)};
-        for (int quarter = 0; quarter < 4; ++quarter) {
-          const __m128i q =
-              _mm_or_si128(low[quarter], _mm_slli_epi16(_mm_and_si128(up[quarter], two_bits), 4));
-          const float scale = d * scales[2 * quarter + i];
-          store_signed(q, _mm256_set1_ps(scale), _mm256_set1_ps(-32 * scale),
-                       out + 128 * half + 32 * quarter + 16 * i);
-        }
-      }
-    }
-  }
-}
-
-void dequantise_f16(const std::uint8_t* bytes, std::size_t columns, float* out) {
-  std::size_t i = 0;
-  for (; i + 8 <= columns; i += 8) _mm256_storeu_ps(out + i, _mm256_cvtph_ps(load16(bytes + 2 * i)));
-  for (; i < columns; ++i) out[i] = half_at(bytes + 2 * i);
-}
-
-void dequantise_bf16(const std::uint8_t* bytes, std::size_t columns, float* out) {
-  std::size_t i = 0;
-  for (; i + 8 <= columns; i += 8) {
-    const __m256i wide = _mm256_slli_epi32(_mm256_cvtepu16_epi32(load16(bytes + 2 * i)), 16);
-    _mm256_storeu_ps(out + i, _mm256_castsi256_ps(wide));
-  }
-  if (i < columns) {
-    dequantise_row(TensorType::kBF16, reinterpret_cast<const std::byte*>(bytes + 2 * i), columns - i,
-                   out + i);
-  }
-}
-
-void dequantise(TensorType type, const std::byte* row, std::size_t columns, float* out) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(row);
-  switch (type) {
-    case TensorType::kQ4_0:
-      return dequantise_q4_0(bytes, columns / 32, out);
-    case TensorType::kQ4_1:
-      return dequantise_q4_1(bytes, columns / 32, out);
-    case TensorType::kQ8_0:
-      return dequantise_q8_0(bytes, columns / 32, out);
-    case TensorType::kQ4_K:
-      return dequantise_q4_k(bytes, columns / 256, out);
-    case TensorType::kQ6_K:
-      return dequantise_q6_k(bytes, columns / 256, out);
-    case TensorType::kF16:
-      return dequantise_f16(bytes, columns, out);
-    case TensorType::kBF16:
-      return dequantise_bf16(bytes, columns, out);
-    default:
-      return dequantise_row(type, row, columns, out);
-  }
-}
-
-inline float sum_of(__m256 v) {
-  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
-}
 
 // R x C dot products; each is eight partial sums over every eighth element, then their sum, then the tail:
 // the same operations in the same order whatever R and C.
@@ -399,7 +250,8 @@ void attention(const AttentionTile& tile) {
 }  // namespace
 
 const Kernels& avx2_kernels() {
-  static const Kernels kernels{"avx2", dequantise, dot, attention, silu_multiply};
+  static const Kernels kernels{"avx2",    dequantise_avx2, dot_packed_avx2, dot,
+                               attention, silu_multiply,   sample_avx2};
   return kernels;
 }
 

@@ -25,6 +25,10 @@ void dot(const float* w, int rows, const float* x, int columns, std::size_t widt
   }
 }
 
+bool dot_packed(TensorType, const std::byte*, std::size_t, int, const float*, std::size_t, float*) {
+  return false;
+}
+
 inline float widened(std::uint16_t half) { return half_to_float(half); }
 inline float widened(float value) { return value; }
 inline float widened(std::int8_t value) { return value; }
@@ -92,7 +96,8 @@ void silu_multiply(float* gate, const float* up, std::size_t width) {
 }  // namespace
 
 const Kernels& reference_kernels() {
-  static const Kernels kernels{"reference", dequantise_row, dot, attention, silu_multiply};
+  static const Kernels kernels{"reference", dequantise_row, dot_packed,      dot,
+                               attention,   silu_multiply,  sample_reference};
   return kernels;
 }
 

@@ -34,6 +34,7 @@ class HostMatrix : public Matrix {
   std::size_t rows() const override { return rows_; }
   std::size_t columns() const override { return columns_; }
   TensorType type() const { return type_; }
+  std::size_t row_bytes() const { return row_bytes_; }
   const std::byte* row(std::size_t index) const { return data_ + index * row_bytes_; }
 
  private:

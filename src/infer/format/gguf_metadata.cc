@@ -4,7 +4,7 @@ namespace tsukai::infer {
 namespace {
 
 constexpr std::uint64_t kStringBytesMax = 64u << 20;
-constexpr std::uint64_t kTokensMax = 4u << 20;
+constexpr std::uint64_t kGgufTokensMax = 4u << 20;
 
 // Bytes of one element; 0 for strings and arrays.
 std::size_t scalar_bytes(GgufType type) {
@@ -127,7 +127,7 @@ class VocabularyReader {
       return fail(Code::kNotFound,
                   "the file holds no tokenizer (tokenizer.ggml.model, tokenizer.ggml.tokens)");
     }
-    if (data.tokens.size() > kTokensMax)
+    if (data.tokens.size() > kGgufTokensMax)
       return fail(Code::kCorrupt, "tokenizer.ggml.tokens holds too many tokens");
     TSUKAI_TRY_VOID(strings("merges", data.merges));
     TSUKAI_TRY_VOID(kinds(data));

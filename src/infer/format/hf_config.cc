@@ -34,9 +34,9 @@ std::vector<std::int64_t> ends_in(const Json& object) {
   return ends;
 }
 
-class Reader {
+class ConfigReader {
  public:
-  explicit Reader(const Json& root) : root_(root) {}
+  explicit ConfigReader(const Json& root) : root_(root) {}
 
   Result<HfConfig> run() {
     TSUKAI_TRY_VOID(refuse_unsupported());
@@ -152,7 +152,7 @@ Result<HfConfig> read_hf_config(std::string_view text) {
   auto root = parse_json(text, kLimits);
   if (!root) return fail(Code::kCorrupt, root.error().message());
   if (!root->is_object()) return fail(Code::kCorrupt, "it is no JSON object");
-  return Reader(*root).run();
+  return ConfigReader(*root).run();
 }
 
 std::vector<std::int64_t> end_tokens_of(std::string_view text) {

@@ -13,8 +13,8 @@
 namespace tsukai::infer {
 namespace {
 
-constexpr std::size_t kDimensionsMax = 8;
-constexpr std::uint64_t kElementsMax = std::uint64_t{1} << 48;
+constexpr std::size_t kShapeMax = 8;
+constexpr std::uint64_t kTensorElementsMax = std::uint64_t{1} << 48;
 
 struct Element {
   const char* name;
@@ -107,12 +107,11 @@ class MappedSafetensors : public SafetensorsFile {
     }
     entry.type = element->type;
     const Json *shape = find(description, "shape"), *offsets = find(description, "data_offsets");
-    if (!shape || !shape->is_array() || shape->size() > kDimensionsMax)
-      return corrupt(label + " has no shape");
+    if (!shape || !shape->is_array() || shape->size() > kShapeMax) return corrupt(label + " has no shape");
     std::uint64_t elements = 1;
     for (const Json& dimension : *shape) {
       const auto extent = number_of(dimension);
-      if (!extent || (*extent != 0 && elements > kElementsMax / *extent))
+      if (!extent || (*extent != 0 && elements > kTensorElementsMax / *extent))
         return corrupt(label + " has an impossible shape");
       elements *= *extent;
       entry.shape.push_back(*extent);

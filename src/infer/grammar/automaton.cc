@@ -61,9 +61,12 @@ void Automaton::settle() {
 }
 
 void Automaton::emit(StackId stack) {
-  if (out_->size() >= kStacksMax) {
+  if (out_->size() >= stacks_max_) {
     settle();
-    if (out_->size() >= kStacksMax) return;
+    if (out_->size() >= stacks_max_) {
+      dropped_ = true;
+      return;
+    }
   }
   out_->push_back(stack);
 }
@@ -92,7 +95,10 @@ void Automaton::enter(NodeId id, StackId parent, std::uint32_t fresh) {
     case Node::kChoice: {
       const std::pair<std::uint64_t, bool> mark{std::uint64_t{id} << 32 | parent, fresh > 0};
       if (std::find(entered_.begin(), entered_.end(), mark) != entered_.end()) return;
-      if (entered_.size() >= kStacksMax) return;
+      if (entered_.size() >= stacks_max_) {
+        dropped_ = true;
+        return;
+      }
       entered_.push_back(mark);
       for (auto child : node->children) enter(child, parent, fresh);
       break;

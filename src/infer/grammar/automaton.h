@@ -15,8 +15,9 @@ constexpr StackId kEnd = 0;  // The empty stack: the text may end here.
 using State = std::vector<StackId>;
 
 // Only schemas whose alternatives overlap and nest come near; stacks beyond are dropped, which only narrows
-// the language.
+// the language. Where a mask looked at stacks one by one, more are followed: see Matcher::accept().
 constexpr std::size_t kStacksMax = 1'024;
+constexpr std::size_t kStacksApartMax = 4 * kStacksMax;
 // Frames an arena holds before its owner starts a new one.
 constexpr std::size_t kFramesMax = 100'000;
 
@@ -40,6 +41,9 @@ class Automaton {
   State start();
   // Where `byte` leads: empty when it can't come here.
   void step(const State& from, unsigned char byte, State& to);
+  // How many stacks step() keeps from now on; and whether it has dropped any since this was last said.
+  void keep_stacks(std::size_t most) { stacks_max_ = most, dropped_ = false; }
+  bool dropped() const { return dropped_; }
   // What follows once the node on top of `stack` is complete.
   void after(StackId stack, State& to);
   // Every byte that step() may accept, and possibly a few that it won't (a length limit).
@@ -75,6 +79,8 @@ class Automaton {
 
   const Program& program_;
   std::uint32_t slack_;
+  std::size_t stacks_max_ = kStacksMax;
+  bool dropped_ = false;
   std::vector<Frame> frames_;
   std::unordered_map<Frame, StackId, KeyHash, KeyEqual> ids_;
   State* out_ = nullptr;

@@ -84,6 +84,12 @@ struct Lexeme {
   unsigned char filler = 'a';
 };
 
+// The texts that both take; that either takes; that the first takes and the second does not. Characters are
+// counted as the first does, or as the one does that is not at its end. nullptr beyond `states_max` states.
+std::shared_ptr<const Dfa> texts_of_both(const Dfa& a, const Dfa& b, std::size_t states_max);
+std::shared_ptr<const Dfa> texts_of_either(const Dfa& a, const Dfa& b, std::size_t states_max);
+std::shared_ptr<const Dfa> texts_of_first_only(const Dfa& a, const Dfa& b, std::size_t states_max);
+
 // The same automaton for texts of at least `min` characters. nullptr when it would have more than
 // `states_max` states.
 std::shared_ptr<const Dfa> at_least(const Dfa& dfa, std::uint32_t min, std::size_t states_max);

@@ -45,9 +45,7 @@ Result<std::shared_ptr<const Grammar>> Grammar::from_regex(std::string_view patt
 
 std::shared_ptr<const Grammar> Grammar::choices(std::vector<std::string> texts) {
   Program program;
-  std::vector<NodeId> children;
-  for (auto& text : texts) children.push_back(program.literal(std::move(text)));
-  const auto root = program.choice(std::move(children));
+  const auto root = program.words(std::move(texts));
   return grammar::finished(std::move(program), root);
 }
 

@@ -53,10 +53,46 @@ const std::shared_ptr<const Dfa>& any_string() {
   return dfa;
 }
 
+const std::shared_ptr<const Dfa>& canonical_string() {
+  static const std::shared_ptr<const Dfa> dfa = [] {
+    auto made = compile_regex("", {.search = true, .quoted = true});
+    TSUKAI_CHECK(made.has_value(), "the automaton of canonical JSON strings");
+    return *made;
+  }();
+  return dfa;
+}
+
+const std::shared_ptr<const Dfa>& no_string() {
+  static const std::shared_ptr<const Dfa> dfa = [] {
+    RawDfa raw;
+    raw.add();
+    return Dfa::finish(raw);
+  }();
+  return dfa;
+}
+
+std::shared_ptr<const Dfa> only_strings(const std::set<std::string>& strings, std::size_t states_max) {
+  RawDfa raw;
+  raw.add();
+  for (const auto& text : strings) {
+    std::uint32_t at = 0;
+    for (const char c : print_json(Json(text))) {
+      auto next = raw.states[at].next[static_cast<unsigned char>(c)];
+      if (next == kDead) {
+        next = raw.add();
+        raw.states[at].next[static_cast<unsigned char>(c)] = next;
+        if (raw.states.size() > states_max) return nullptr;
+      }
+      at = next;
+    }
+    raw.states[at].accept = true;
+  }
+  const auto spelled = Dfa::finish(raw);
+  return texts_of_both(*canonical_string(), *spelled, states_max);  // For the characters.
+}
+
 std::shared_ptr<const Dfa> any_string_but(const std::set<std::string>& excluded, std::size_t states_max) {
-  static const auto all = compile_regex("", {.search = true, .quoted = true});
-  TSUKAI_CHECK(all.has_value(), "the automaton of canonical JSON strings");
-  const Dfa& dfa = **all;
+  const Dfa& dfa = *canonical_string();
   // The names as they are spelled, in a trie; a state is one of `dfa` and a trie node, or kDead once off the
   // trie.
   std::vector<std::map<char, std::uint32_t>> trie(1);

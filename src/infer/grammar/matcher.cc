@@ -121,11 +121,10 @@ class StackMatcher : public Matcher {
   bool accept(std::string_view bytes) override {
     const std::lock_guard lock(shared_->mutex);
     move();
-    State at = state_, next;
-    for (char byte : bytes) {
-      automaton_->step(at, static_cast<unsigned char>(byte), next);
-      if (next.empty()) return false;
-      at.swap(next);
+    State at = state_;
+    automaton_->keep_stacks(kStacksMax);
+    if (!run(bytes, at)) {
+      if (!automaton_->dropped() || !run_apart(bytes, at)) return false;
     }
     state_ = std::move(at);
     return true;
@@ -199,6 +198,41 @@ class StackMatcher : public Matcher {
   }
 
  private:
+  bool run(std::string_view bytes, State& at) {
+    State next;
+    for (const char byte : bytes) {
+      automaton_->step(at, static_cast<unsigned char>(byte), next);
+      if (next.empty()) return false;
+      at.swap(next);
+    }
+    return true;
+  }
+
+  // As a mask looks at a state: those in literals together, those in lexemes one by one. So what a mask
+  // allows is taken, also where all stacks together would have been too many on the way.
+  bool run_apart(std::string_view bytes, State& at) {
+    std::vector<State> groups(1);
+    for (const auto stack : state_) {
+      if (stack == kEnd) continue;
+      const Node& node = automaton_->program().nodes[automaton_->frame(stack).node];
+      if (node.kind == Node::kLiteral)
+        groups[0].push_back(stack);
+      else
+        groups.push_back({stack});
+    }
+    at.clear();
+    automaton_->keep_stacks(kStacksApartMax);
+    for (auto& group : groups) {
+      if (at.size() >= kStacksMax) break;
+      if (!group.empty() && run(bytes, group)) at.insert(at.end(), group.begin(), group.end());
+    }
+    automaton_->keep_stacks(kStacksMax);
+    std::sort(at.begin(), at.end());
+    at.erase(std::unique(at.begin(), at.end()), at.end());
+    if (at.size() > kStacksMax) at.resize(kStacksMax);
+    return !at.empty();
+  }
+
   // Over to the workspace's automaton of the day; a new one is made when the old has grown too large.
   void move() const {
     if (shared_->automaton->size() > shared_->frames_max) {

@@ -29,14 +29,14 @@ struct Bound {
 };
 
 // Where a number being written stands.
-enum Phase : int { kStart, kMinus, kZero, kWhole, kPoint, kFraction };
+enum Phase : int { kStart, kMinus, kZero, kWhole, kPoint, kDecimals };
 // phase, negative, digits written in this part, comparison with the lower and upper bound so far, digits of
 // the whole part, value modulo the multiple.
 using Place = std::tuple<int, bool, int, int, int, int, std::uint32_t>;
 
-class Builder {
+class NumberBuilder {
  public:
-  Builder(const NumberBounds& bounds, std::uint32_t modulus, std::size_t scale)
+  NumberBuilder(const NumberBounds& bounds, std::uint32_t modulus, std::size_t scale)
       : bounds_(bounds), modulus_(modulus), scale_(scale) {
     const auto low = bounds.low, high = bounds.high;
     // Not below zero.
@@ -132,9 +132,9 @@ class Builder {
       next = {kPoint, negative, 0, low, high, digits, rest};
       return low >= 0 && high <= 0;
     }
-    if (phase == kPoint || phase == kFraction) {
+    if (phase == kPoint || phase == kDecimals) {
       if (b == '.' || b == '-' || digits >= static_cast<int>(fraction_max(whole))) return false;
-      next = {kFraction,
+      next = {kDecimals,
               negative,
               digits + 1,
               low_[negative] ? digit_against(low_[negative]->fraction, digits, b - '0', low) : low,
@@ -148,9 +148,9 @@ class Builder {
 
   bool accepts(const Place& place) const {
     auto [phase, negative, digits, low, high, whole, rest] = place;
-    if (phase != kZero && phase != kWhole && phase != kFraction) return false;
+    if (phase != kZero && phase != kWhole && phase != kDecimals) return false;
     std::size_t written = 0;
-    if (phase == kFraction)
+    if (phase == kDecimals)
       written = static_cast<std::size_t>(digits);
     else {
       low = whole_against(low_[negative], digits, low, 1);
@@ -286,7 +286,7 @@ Result<std::shared_ptr<const Dfa>> compile_number(const NumberBounds& given) {
         compile_regex("-?(?:0|[1-9][0-9]{0,14})(?:\\.[0-9]{1,15})?(?:[eE][+-]?[0-9]{1,2})?", {});
     return number;
   }
-  return Dfa::finish(Builder(bounds, static_cast<std::uint32_t>(modulus), scale).build());
+  return Dfa::finish(NumberBuilder(bounds, static_cast<std::uint32_t>(modulus), scale).build());
 }
 
 }  // namespace tsukai::infer::grammar

@@ -20,6 +20,32 @@ NodeId Program::literal(std::string text) {
   return it->second;
 }
 
+NodeId Program::words(std::vector<std::string> texts) {
+  std::sort(texts.begin(), texts.end());
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+  return texts.empty() ? nothing() : words(texts, 0, texts.size(), 0);
+}
+
+// Those in [begin, end), which are the same up to `depth`.
+NodeId Program::words(const std::vector<std::string>& sorted, std::size_t begin, std::size_t end,
+                      std::size_t depth) {
+  const std::string &first = sorted[begin], &last = sorted[end - 1];
+  if (end - begin == 1) return literal(first.substr(depth));
+  std::size_t same = depth;
+  while (same < first.size() && first[same] == last[same]) ++same;
+  std::vector<NodeId> ways;
+  std::size_t at = begin;
+  if (first.size() == same) ways.push_back(empty()), ++at;
+  while (at < end) {
+    std::size_t next = at;
+    while (next < end && sorted[next][same] == sorted[at][same]) ++next;
+    ways.push_back(words(sorted, at, next, same));
+    at = next;
+  }
+  const auto rest = choice(std::move(ways));
+  return same == depth ? rest : sequence({literal(first.substr(depth, same - depth)), rest});
+}
+
 NodeId Program::lexeme(Lexeme lexeme) {
   lexemes.push_back(std::move(lexeme));
   return add({Node::kLexeme, static_cast<std::uint32_t>(lexemes.size() - 1)});

@@ -32,6 +32,8 @@ class Program {
  public:
   NodeId literal(std::string text);
   NodeId lexeme(Lexeme lexeme);
+  // One of these texts: a tree of what they begin with, so that a state holds at most 256 of its branches.
+  NodeId words(std::vector<std::string> texts);
   NodeId sequence(std::vector<NodeId> children);
   NodeId choice(std::vector<NodeId> children);
   NodeId repeat(NodeId first, NodeId later, std::uint32_t min, std::uint32_t max);
@@ -61,6 +63,7 @@ class Program {
 
  private:
   NodeId add(Node node);
+  NodeId words(const std::vector<std::string>& sorted, std::size_t begin, std::size_t end, std::size_t depth);
   std::map<std::string, NodeId> literals_;
 };
 

@@ -299,9 +299,9 @@ class Parser {
   std::size_t at_ = 0;
 };
 
-class Builder {
+class RegexBuilder {
  public:
-  explicit Builder(Spelling spelling) : spelling_(spelling) {}
+  explicit RegexBuilder(Spelling spelling) : spelling_(spelling) {}
   Nfa nfa;
 
   Result<std::uint32_t> build(const Part& part, std::uint32_t from) {
@@ -373,7 +373,7 @@ Result<std::shared_ptr<const Dfa>> compile_regex(std::string_view pattern, Regex
   }
   TSUKAI_TRY(const auto part, Parser(pattern).parse());
   const auto spelling = options.quoted ? Spelling::kJson : Spelling::kRaw;
-  Builder builder(spelling);
+  RegexBuilder builder(spelling);
   auto start = builder.nfa.add();
   const auto first = start;
   if (options.search) {

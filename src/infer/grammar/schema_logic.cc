@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/json_schema.h"
 
@@ -27,6 +28,21 @@ Json without_nullable(Json schema) {
   return schema;
 }
 
+// Before 2020-12 a list of items was called `items`, and what follows it `additionalItems`.
+Json with_prefix_items(Json schema) {
+  if (schema.contains("items") && schema["items"].is_array()) {
+    schema["prefixItems"] = schema["items"];
+    schema.erase("items");
+    if (schema.contains("additionalItems")) schema["items"] = schema["additionalItems"];
+  }
+  schema.erase("additionalItems");
+  return schema;
+}
+bool has_old_items(const Json& schema) {
+  const Json* items = find(schema, "items");
+  return (items != nullptr && items->is_array()) || schema.contains("additionalItems");
+}
+
 bool whole(const std::string& type, const std::string& other) {
   return type == "integer" && other == "number";
 }
@@ -39,6 +55,13 @@ bool is_annotation(std::string_view keyword) {
       "contentEncoding", "contentMediaType", "contentSchema", "default",        "definitions", "deprecated",
       "description",     "example",          "examples",      "readOnly",       "title",       "writeOnly"};
   return std::find(kAnnotations.begin(), kAnnotations.end(), keyword) != kAnnotations.end();
+}
+
+bool is_flattened(std::string_view keyword) {
+  static constexpr std::array<std::string_view, 11> kFlattened{
+      "$ref", "allOf", "dependencies", "dependentRequired", "dependentSchemas",     "else",
+      "if",   "not",   "then",         "unevaluatedItems",  "unevaluatedProperties"};
+  return std::find(kFlattened.begin(), kFlattened.end(), keyword) != kFlattened.end();
 }
 
 void Problems::add(const std::string& at, std::string what) {
@@ -141,14 +164,18 @@ Json SchemaLogic::flatten(const Json& schema, const std::string& at, int depth) 
   }
   const Json* reference = find(schema, "$ref");
   const Json* all = find(schema, "allOf");
-  if (reference == nullptr && all == nullptr) return schema;
+  if (std::none_of(schema.items().begin(), schema.items().end(),
+                   [](const auto& item) { return is_flattened(item.key()); }))
+    return schema;
   if (reference != nullptr && ref_stands_alone()) {
     const Json* target = resolve(*reference, at);
     return target != nullptr ? flatten(*target, at, depth + 1) : Json(false);
   }
-  Json out = schema;
-  out.erase("$ref");
-  out.erase("allOf");
+  const auto conditions = conditions_;
+  Json out = Json::object();
+  for (const auto& [key, value] : schema.items()) {
+    if (!is_flattened(key)) out[key] = value;
+  }
   if (reference != nullptr) {
     const Json* target = resolve(*reference, at);
     if (target == nullptr) return false;
@@ -163,6 +190,8 @@ Json SchemaLogic::flatten(const Json& schema, const std::string& at, int depth) 
       out = merge(out, flatten((*all)[i], fmt::format("{}/allOf/{}", at, i), depth + 1), at);
     }
   }
+  out = flatten_conditions(std::move(out), schema, at, depth);
+  apply_unevaluated(out, schema, conditions != conditions_, at);
   return out;
 }
 
@@ -173,7 +202,10 @@ Json SchemaLogic::merge(const Json& a, const Json& b, const std::string& at) {
   if (!a.is_object() || !b.is_object()) return false;
   if (a.contains("nullable")) return merge(without_nullable(a), b, at);
   if (b.contains("nullable")) return merge(a, without_nullable(b), at);
+  if (has_old_items(a)) return merge(with_prefix_items(a), b, at);
+  if (has_old_items(b)) return merge(a, with_prefix_items(b), at);
   Json out = a;
+  if (!a.contains("contains")) out.erase("minContains"), out.erase("maxContains");
   // properties and additionalProperties of one side reach into the other's.
   const Json* pa = find(a, "properties");
   const Json* pb = find(b, "properties");
@@ -201,14 +233,49 @@ Json SchemaLogic::merge(const Json& a, const Json& b, const std::string& at) {
   else if (rb != nullptr)
     out["additionalProperties"] = *rb;
 
+  // So do patterns of names; which of them meet is not looked into.
+  const Json* na = find(a, "patternProperties");
+  const Json* nb = find(b, "patternProperties");
+  const auto constrains = [](const Json* rest) { return rest != nullptr && *rest != true; };
+  const bool apart =
+      (pa == nullptr && na == nullptr && ra == nullptr) || (pb == nullptr && nb == nullptr && rb == nullptr);
+  if (!apart && (na != nullptr || nb != nullptr) && (constrains(ra) || constrains(rb))) {
+    problems.add(at, "keyword \"patternProperties\" combined with additionalProperties by allOf");
+    return false;
+  }
+  // The i-th item of both.
+  const Json* fa = find(a, "prefixItems");
+  const Json* fb = find(b, "prefixItems");
+  if ((fa != nullptr && !fa->is_array()) || (fb != nullptr && !fb->is_array())) {
+    problems.add(at, "keyword \"prefixItems\" is not an array");
+    return false;
+  }
+  const Json* ia = find(a, "items");
+  const Json* ib = find(b, "items");
+  if (fa != nullptr || fb != nullptr) {
+    const std::size_t sa = fa != nullptr ? fa->size() : 0, sb = fb != nullptr ? fb->size() : 0;
+    Json prefix = Json::array();
+    for (std::size_t i = 0; i < std::max(sa, sb); ++i) {
+      const Json* x = i < sa ? &(*fa)[i] : ia;
+      const Json* y = i < sb ? &(*fb)[i] : ib;
+      prefix.push_back(x == nullptr ? *y : y == nullptr ? *x : all_of(*x, *y));
+    }
+    out["prefixItems"] = std::move(prefix);
+  }
+  if (ib != nullptr) out["items"] = ia != nullptr ? all_of(*ia, *ib) : *ib;
+  const bool counted_apart = a.contains("contains") && b.contains("contains");
+
   for (const auto& [key, theirs] : b.items()) {
-    if (key == "properties" || key == "additionalProperties") continue;
+    if (key == "properties" || key == "additionalProperties" || key == "items" || key == "prefixItems")
+      continue;
+    if ((key == "minContains" || key == "maxContains") && !b.contains("contains")) continue;
     const Json* mine = find(a, key);
+    if ((key == "minContains" || key == "maxContains") && (counted_apart || mine != nullptr) &&
+        (mine == nullptr || *mine != theirs)) {
+      problems.add(at, "keyword \"contains\" twice, combined by allOf");
+      return false;
+    }
     if (mine == nullptr) {
-      const bool tuple_meets_list = (key == "items" && a.contains("prefixItems")) ||
-                                    (key == "prefixItems" && a.contains("items")) || key == "additionalItems";
-      if (tuple_meets_list)
-        problems.add(at, fmt::format("keyword \"{}\" combined with other array keywords by allOf", key));
       out[key] = theirs;
       continue;
     }
@@ -243,18 +310,28 @@ Json SchemaLogic::merge(const Json& a, const Json& b, const std::string& at) {
       out["enum"] = both;
     } else if (key == "const") {
       return false;
-    } else if ((key == "minimum" || key == "exclusiveMinimum" || key == "minLength" || key == "minItems") &&
+    } else if ((key == "minimum" || key == "exclusiveMinimum" || key == "minLength" || key == "minItems" ||
+                key == "minProperties") &&
                mine->is_number() && theirs.is_number()) {
       if (theirs > *mine) out[key] = theirs;
-    } else if ((key == "maximum" || key == "exclusiveMaximum" || key == "maxLength" || key == "maxItems") &&
+    } else if ((key == "maximum" || key == "exclusiveMaximum" || key == "maxLength" || key == "maxItems" ||
+                key == "maxProperties") &&
                mine->is_number() && theirs.is_number()) {
       if (theirs < *mine) out[key] = theirs;
-    } else if (key == "items" && !a.contains("prefixItems") && !b.contains("prefixItems") &&
-               !mine->is_array() && !theirs.is_array()) {
+    } else if (key == "propertyNames") {
       out[key] = all_of(*mine, theirs);
-    } else if (key == "anyOf" && mine->is_array() && theirs.is_array()) {
+    } else if (key == "patternProperties" && mine->is_object() && theirs.is_object()) {
+      for (const auto& [pattern, value] : theirs.items())
+        out[key][pattern] = mine->contains(pattern) ? all_of((*mine)[pattern], value) : value;
+    } else if ((key == kNot || key == kAlso) && mine->is_array() && theirs.is_array()) {
+      for (const auto& one : theirs) out[key].push_back(one);
+    } else if ((key == "pattern" || key == "format") && mine->is_string() && theirs.is_string()) {
+      if (!out.contains(kAlso)) out[kAlso] = Json::array();
+      out[kAlso].push_back({{key, theirs}});
+    } else if ((key == "anyOf" || key == "oneOf") && mine->is_array() && theirs.is_array()) {
+      // One of each list: for oneOf, exactly one pair holds where exactly one of each does.
       if (mine->size() * theirs.size() > kBranchesMax) {
-        problems.limit(at, "anyOf has more than 256 branches once combined");
+        problems.limit(at, fmt::format("{} has more than 256 branches once combined", key));
         return false;
       }
       Json product = Json::array();
@@ -262,6 +339,9 @@ Json SchemaLogic::merge(const Json& a, const Json& b, const std::string& at) {
         for (const auto& y : theirs) product.push_back(all_of(x, y));
       }
       out[key] = product;
+    } else if (key == "multipleOf" && mine->is_number_integer() && theirs.is_number_integer() && *mine > 0 &&
+               theirs > 0 && *mine < 1'000'000 && theirs < 1'000'000) {
+      out[key] = std::lcm(mine->get<std::int64_t>(), theirs.get<std::int64_t>());
     } else if (key == "uniqueItems") {
       out[key] = *mine == true || theirs == true;
     } else {
@@ -391,7 +471,26 @@ std::vector<bool> SchemaLogic::satisfying(const Json& values, const Json& schema
   if (schema.is_boolean()) return std::vector<bool>(values.size(), schema.get<bool>());
   if (!afford(schema, at) || !afford(values, at)) return out;
   Json whole_schema = schema;
-  if (print_json(schema).find("\"$ref\"") != std::string::npos) {
+  // In the words that the validator knows.
+  Json more = Json::array();
+  if (const Json* list = find(schema, kNot)) {
+    for (const auto& one : *list) more.push_back({{"not", one}});
+  }
+  if (const Json* list = find(schema, kAlso)) {
+    for (const auto& one : *list) more.push_back(one);
+  }
+  if (schema.contains(kFraction)) more.push_back({{"not", {{"type", "integer"}}}});
+  for (const char* key : {kNot, kAlso, kFraction}) whole_schema.erase(key);
+  if (!more.empty())
+    whole_schema =
+        Json{{"allOf", Json::array({whole_schema, more.size() == 1 ? more[0] : Json{{"allOf", more}}})}};
+  const auto text = print_json(schema);
+  for (const char* key : {"dependentRequired", "dependentSchemas", "minContains", "maxContains",
+                          "unevaluatedItems", "unevaluatedProperties"}) {
+    if (text.find(fmt::format("\"{}\"", key)) != std::string::npos)
+      problems.add(at, fmt::format("keyword \"{}\" beside or below \"enum\" or \"const\"", key));
+  }
+  if (text.find("\"$ref\"") != std::string::npos) {
     for (const char* key : {"$defs", "definitions"}) {
       if (root_.is_object() && root_.contains(key) && afford(root_[key], at)) whole_schema[key] = root_[key];
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,16 @@ constexpr std::size_t kBranchesMax = 256;
 // JSON values that merging subschemas may look at, all together, and the text of all schemas made so.
 constexpr std::size_t kMergeWorkMax = 2'000'000;
 constexpr std::size_t kMergedBytesMax = 16u << 20;
+
+// Keywords of our own, which no schema from outside may hold: beside "type": "string", lists of schemas that
+// a string must not satisfy, and must satisfy as well; beside "type": "number", that it is no whole number.
+inline constexpr const char* kNot = "\x01not";
+inline constexpr const char* kAlso =
+    "\x01"
+    "also";
+inline constexpr const char* kFraction =
+    "\x01"
+    "fraction";
 
 // What a compilation could not honour. Each line names a place and a keyword.
 struct Problems {
@@ -32,12 +43,16 @@ class SchemaLogic {
   const Json& root() const { return root_; }
   // The schema that a "$ref" points to, or nullptr after a problem.
   const Json* resolve(const Json& reference, const std::string& at);
-  // The same schema without $ref and allOf on its top level.
+  // The same schema in fewer words, on its top level: without $ref, allOf, not, if, dependencies of members
+  // and unevaluated*. What they say is then in the other keywords, in anyOf, and in kNot, kAlso and
+  // kFraction.
   Json flatten(const Json& schema, const std::string& at, int depth = 0);
-  // What both allow. Neither may hold $ref or allOf on its top level.
+  // What both allow. Both must be flat.
   Json merge(const Json& a, const Json& b, const std::string& at);
   // Proven: no value satisfies both.
   bool disjoint(const Json& a, const Json& b, const std::string& at, int depth = 0);
+  // What a schema does not allow, as a schema; nothing, and the keyword in `why`, when that can't be said.
+  std::optional<Json> negation(const Json& schema, const std::string& at, std::string& why, int depth = 0);
   // Which of `values` satisfy `schema` (which may refer to the root's definitions).
   std::vector<bool> satisfying(const Json& values, const Json& schema, const std::string& at);
   // Until 2019 the siblings of a $ref meant nothing.
@@ -54,12 +69,17 @@ class SchemaLogic {
  private:
   const Json& root_;
   std::map<std::string, JsonValue> kept_;  // By their text.
+  Json flatten_conditions(Json out, const Json& schema, const std::string& at, int depth);
+  void apply_unevaluated(Json& out, const Json& schema, bool conditional, const std::string& at);
   // Counts what is about to be copied; false, and a problem, beyond kMergeWorkMax.
   bool afford(const Json& schema, const std::string& at);
   std::size_t work_ = 0, kept_bytes_ = 0;
+  std::size_t conditions_ = 0;  // Keywords that flatten() turned into alternatives so far.
 };
 
 // Keywords that do not constrain values.
 bool is_annotation(std::string_view keyword);
+// Keywords that flatten() takes away.
+bool is_flattened(std::string_view keyword);
 
 }  // namespace tsukai::infer::grammar

@@ -21,9 +21,9 @@ bool overlaps_itself(const std::string& text) {
   return false;
 }
 
-class Builder {
+class StopBuilder {
  public:
-  explicit Builder(std::vector<std::string> stops) : stops_(std::move(stops)) {}
+  explicit StopBuilder(std::vector<std::string> stops) : stops_(std::move(stops)) {}
 
   RawDfa build() {
     state_of("");
@@ -107,7 +107,7 @@ Result<std::shared_ptr<const Grammar>> Grammar::text_until(std::vector<std::stri
     }
   }
   grammar::Program program;
-  const auto root = program.lexeme({grammar::Dfa::finish(Builder(std::move(stops)).build())});
+  const auto root = program.lexeme({grammar::Dfa::finish(StopBuilder(std::move(stops)).build())});
   program.finish(root);
   return std::shared_ptr<const Grammar>(std::make_shared<grammar::Compiled>(std::move(program)));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -10,8 +11,41 @@
 
 namespace tsukai::infer {
 
-// 64-bit hash of a short string, quick above all (multiplications over 8-byte words).
-std::uint64_t hash_bytes(std::string_view bytes);
+// 64-bit hash of a short string, quick above all (multiplications over 8-byte words, the last two
+// overlapping).
+inline std::uint64_t hash_bytes(std::string_view bytes) {
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15u;
+  const auto word = [](const char* at) {
+    std::uint64_t out;
+    std::memcpy(&out, at, 8);
+    return out;
+  };
+  const auto half = [](const char* at) {
+    std::uint32_t out;
+    std::memcpy(&out, at, 4);
+    return std::uint64_t{out};
+  };
+  const char* at = bytes.data();
+  const std::size_t size = bytes.size();
+  std::uint64_t hash = size * kOdd;
+  std::uint64_t last = 0;
+  if (size >= 8) {
+    for (std::size_t i = 0; i + 8 < size; i += 8) {
+      hash = (hash ^ word(at + i)) * kOdd;
+      hash ^= hash >> 29;
+    }
+    last = word(at + size - 8);
+  } else if (size >= 4) {
+    last = half(at) | half(at + size - 4) << 32;
+  } else if (size > 0) {
+    const auto byte = [&](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(at[i])}; };
+    last = byte(0) | byte(size / 2) << 8 | byte(size - 1) << 16;
+  }
+  hash = (hash ^ last) * kOdd;
+  hash ^= hash >> 32;
+  hash *= 0xd6e8feb86659fd93u;
+  return hash ^ hash >> 32;
+}
 
 // Tokens by their bytes. The bytes of tokens live elsewhere and are passed at find().
 class SpellingTable {
@@ -88,5 +122,28 @@ class MergeTable {
   std::vector<Slot> slots_ = std::vector<Slot>(16);
   std::size_t mask_ = 15;
 };
+
+// Joins neighbours among parts[0, count): the pair of the lowest rank first, leftmost of equals, until none
+// merges; returns how many are left. For few parts: every pair is looked at for every merge. pairs[i] joins
+// parts i and i + 1 and must be filled in.
+inline constexpr std::size_t kScanPartsMax = 48;
+inline std::size_t merge_parts(const MergeTable& table, TokenId* parts, MergeTable::Merge* pairs,
+                               std::size_t count) {
+  while (count > 1) {
+    std::size_t best = 0;
+    std::uint32_t lowest = pairs[0].rank;
+    for (std::size_t i = 1; i + 1 < count; ++i) {
+      if (pairs[i].rank < lowest) lowest = pairs[i].rank, best = i;
+    }
+    if (lowest == UINT32_MAX) break;
+    parts[best] = pairs[best].token;
+    --count;
+    for (std::size_t i = best + 1; i < count; ++i) parts[i] = parts[i + 1];
+    for (std::size_t i = best; i + 1 < count; ++i) pairs[i] = pairs[i + 1];
+    if (best > 0) pairs[best - 1] = table.find(parts[best - 1], parts[best]);
+    if (best + 1 < count) pairs[best] = table.find(parts[best], parts[best + 1]);
+  }
+  return count;
+}
 
 }  // namespace tsukai::infer

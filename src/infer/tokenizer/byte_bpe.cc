@@ -73,6 +73,9 @@ Result<void> ByteBpeTokenizer::add_merges(const VocabularyData& data) {
     if (left_token < 0 || right_token < 0 || whole < 0) return wrong("not all of its three tokens exist");
     merges_.add(left_token, right_token, {static_cast<std::uint32_t>(rank), whole});
   }
+  byte_merges_.resize(256 * 256);
+  for (std::size_t i = 0; i < byte_merges_.size(); ++i)
+    byte_merges_[i] = merges_.find(byte_tokens_[i >> 8], byte_tokens_[i & 255]);
   return {};
 }
 
@@ -81,14 +84,22 @@ void ByteBpeTokenizer::encode_plain(std::string_view text, bool, std::vector<Tok
   if (normalises_ && (composed = normalised_nfc(text))) text = *composed;
   struct Context {
     const ByteBpeTokenizer& tokenizer;
+    std::string_view text;
+    WordMemory* memory;
     PieceCache cache;
     std::vector<TokenId>& out;
-  } context{*this, PieceCache(text, out), out};
+  };
+  const WordMemories::Lease lease(memories_);
+  Context context{*this, text, lease.get(), PieceCache(text, out), out};
   for_pieces(
       pretokenizer_, text,
       [](void* opaque, std::size_t begin, std::size_t end) {
-        auto& [tokenizer, cache, tokens] = *static_cast<Context*>(opaque);
-        cache.tokens_of(begin, end, [&](std::string_view piece) { tokenizer.encode_piece(piece, tokens); });
+        auto& [tokenizer, all, memory, cache, tokens] = *static_cast<Context*>(opaque);
+        const auto make = [&](std::string_view piece) { tokenizer.encode_piece(piece, tokens); };
+        if (memory != nullptr && end - begin <= WordMemory::kBytesMax)
+          memory->tokens_of(all, begin, end, tokens, make);
+        else
+          cache.tokens_of(begin, end, make);
       },
       &context);
 }
@@ -115,7 +126,7 @@ void ByteBpeTokenizer::encode_piece(std::string_view piece, std::vector<TokenId>
       return;
     }
   }
-  if (piece.size() <= kScanBytesMax)
+  if (piece.size() <= kScanPartsMax)
     merge_short(piece, out);
   else
     merge_long(piece, out);
@@ -123,24 +134,16 @@ void ByteBpeTokenizer::encode_piece(std::string_view piece, std::vector<TokenId>
 
 // Few parts: the best pair is found by looking at all of them.
 void ByteBpeTokenizer::merge_short(std::string_view piece, std::vector<TokenId>& out) const {
-  TokenId parts[kScanBytesMax];
-  MergeTable::Merge pairs[kScanBytesMax];  // pairs[i] joins parts i and i + 1.
-  std::size_t count = 0;
-  for (const char c : piece) parts[count++] = byte_tokens_[static_cast<unsigned char>(c)];
-  for (std::size_t i = 0; i + 1 < count; ++i) pairs[i] = merges_.find(parts[i], parts[i + 1]);
-  while (count > 1) {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i + 1 < count; ++i) {
-      if (pairs[i].rank < pairs[best].rank) best = i;
-    }
-    if (pairs[best].rank == UINT32_MAX) break;
-    parts[best] = pairs[best].token;
-    --count;
-    std::memmove(parts + best + 1, parts + best + 2, (count - best - 1) * sizeof(TokenId));
-    std::memmove(pairs + best, pairs + best + 1, (count - best - 1) * sizeof(MergeTable::Merge));
-    if (best > 0) pairs[best - 1] = merges_.find(parts[best - 1], parts[best]);
-    if (best + 1 < count) pairs[best] = merges_.find(parts[best], parts[best + 1]);
+  TokenId parts[kScanPartsMax];
+  MergeTable::Merge pairs[kScanPartsMax];
+  for (std::size_t i = 0; i < piece.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(piece[i]);
+    parts[i] = byte_tokens_[byte];
+    if (i > 0)
+      pairs[i - 1] =
+          byte_merges_[static_cast<std::size_t>(static_cast<unsigned char>(piece[i - 1])) << 8 | byte];
   }
+  const std::size_t count = merge_parts(merges_, parts, pairs, piece.size());
   for (std::size_t i = 0; i < count; ++i) {
     if (parts[i] >= 0)
       out.push_back(parts[i]);

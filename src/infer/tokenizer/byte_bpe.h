@@ -10,12 +10,13 @@
 #include "infer/tokenizer/bpe_tables.h"
 #include "infer/tokenizer/pretokenizer.h"
 #include "infer/tokenizer/vocabulary_tokenizer.h"
+#include "infer/tokenizer/word_memory.h"
 
 namespace tsukai::infer {
 
 // Text is cut into pieces; within a piece the pair of neighbours with the best merge joins, leftmost first,
 // until no pair merges. Cost per piece of n bytes: one hash look-up where the piece is a token, else O(n *
-// merges) up to kScanBytesMax bytes and O(n log n) beyond.
+// merges) up to kScanPartsMax bytes and O(n log n) beyond.
 class ByteBpeTokenizer final : public VocabularyTokenizer {
  public:
   static Result<std::unique_ptr<Tokenizer>> make(const VocabularyData& data);
@@ -24,8 +25,6 @@ class ByteBpeTokenizer final : public VocabularyTokenizer {
   void encode_plain(std::string_view text, bool after_marker, std::vector<TokenId>& out) const override;
 
  private:
-  static constexpr std::size_t kScanBytesMax = 48;
-
   ByteBpeTokenizer(const VocabularyData& data, const std::vector<std::string>& spellings,
                    Pretokenizer pretokenizer);
   Result<void> add_merges(const VocabularyData& data);
@@ -41,6 +40,9 @@ class ByteBpeTokenizer final : public VocabularyTokenizer {
   SpellingTable spellings_;  // Normal tokens only.
   std::array<TokenId, 256> byte_tokens_;
   MergeTable merges_;
+  // merges_ of two bytes, by both: with these every piece begins.
+  std::vector<MergeTable::Merge> byte_merges_;
+  mutable WordMemories memories_;
   // Does merging the bytes of token i give token i? Found out when first asked; every thread finds the same.
   enum class Reach : std::uint8_t { kNotAsked, kReached, kNotReached };
   mutable std::unique_ptr<std::atomic<Reach>[]> reach_;

@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
-#include <limits>
 #include <queue>
 
 #include "infer/tokenizer/piece_cache.h"
@@ -61,7 +60,6 @@ SentencePieceTokenizer::SentencePieceTokenizer(const VocabularyData& data,
       scores_(data.scores),
       unknown_(data.unknown),
       add_space_prefix_(data.add_space_prefix),
-      words_apart_(true),
       reach_(std::make_unique<std::atomic<Reach>[]>(data.tokens.size())) {
   byte_tokens_.fill(-1);
   std::vector<TokenId> normal;
@@ -70,11 +68,74 @@ SentencePieceTokenizer::SentencePieceTokenizer(const VocabularyData& data,
       byte_tokens_[static_cast<unsigned char>(spellings[i][0])] = static_cast<TokenId>(i);
     if (data.kinds[i] != TokenKind::kNormal || spellings[i].empty()) continue;
     normal.push_back(static_cast<TokenId>(i));
-    for (std::size_t j = 1; j < spellings[i].size(); ++j) {
-      if (spellings[i][j] == ' ' && spellings[i][j - 1] != ' ') words_apart_ = false;
-    }
+    add_neighbours(spellings[i]);
   }
   spellings_.build(normal, [&](TokenId token) { return bytes(token, true); });
+  for (std::size_t c = 0; c < ascii_tokens_.size(); ++c) {
+    const char character = static_cast<char>(c);
+    ascii_tokens_[c] = find({&character, 1});
+  }
+  add_merges();
+}
+
+void SentencePieceTokenizer::add_neighbours(std::string_view token) {
+  std::uint32_t left = 0;
+  for (std::size_t at = 0; at < token.size();) {
+    const DecodedCharacter right = decode_character(token, at);
+    if (at > 0 && left < 0x80 && right.code_point < 0x80)
+      ascii_neighbours_[left][right.code_point] = true;
+    else if (at > 0)
+      neighbours_[neighbours(left, right.code_point)] = true;
+    left = right.code_point;
+    at += right.length;
+  }
+}
+
+// The end of what may merge with the character at `at`.
+std::size_t SentencePieceTokenizer::word_end(std::string_view text, std::size_t at) const {
+  DecodedCharacter left = decode_character(text, at);
+  at += left.length;
+  while (at < text.size()) {
+    const DecodedCharacter right = decode_character(text, at);
+    const bool together = left.code_point < 0x80 && right.code_point < 0x80
+                              ? ascii_neighbours_[left.code_point][right.code_point]
+                              : neighbours_[neighbours(left.code_point, right.code_point)];
+    if (!together) break;
+    left = right;
+    at += right.length;
+  }
+  return at;
+}
+
+void SentencePieceTokenizer::add_merges() {
+  struct Pair {
+    TokenId left, right, whole;
+  };
+  std::vector<Pair> pairs;
+  for (std::size_t i = 0; i < size() && pairs_known_; ++i) {
+    const auto token = static_cast<TokenId>(i);
+    const std::string_view text = bytes(token, true);
+    if (kind(token) != TokenKind::kNormal || text.empty() || find(text) != token) continue;
+    for (std::size_t at = 0; at < text.size();) {
+      const auto length = decode_character(text, at).length;
+      if (find(text.substr(at, length)) < 0) pairs_known_ = false;
+      if (at > 0) {
+        const TokenId left = find(text.substr(0, at)), right = find(text.substr(at));
+        if (left >= 0 && right >= 0) pairs.push_back({left, right, token});
+      }
+      at += length;
+    }
+  }
+  if (!pairs_known_) return;
+  const auto score = [this](TokenId token) { return scores_[static_cast<std::size_t>(token)]; };
+  std::sort(pairs.begin(), pairs.end(),
+            [&](const Pair& a, const Pair& b) { return score(a.whole) > score(b.whole); });
+  merges_.reserve(pairs.size());
+  std::uint32_t rank = 0;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    if (i > 0 && score(pairs[i].whole) != score(pairs[i - 1].whole)) ++rank;
+    merges_.add(pairs[i].left, pairs[i].right, {rank, pairs[i].whole});
+  }
 }
 
 TokenId SentencePieceTokenizer::find(std::string_view piece) const {
@@ -90,17 +151,15 @@ void SentencePieceTokenizer::encode_plain(std::string_view text, bool after_mark
     prefixed += text;
     text = prefixed;
   }
+  const WordMemories::Lease lease(memories_);
   PieceCache cache(text, out);
   for (std::size_t at = 0; at < text.size();) {
-    std::size_t end = text.size();
-    if (words_apart_) {  // Spaces, then others, up to the next space.
-      end = at;
-      while (end < text.size() && text[end] == ' ') ++end;
-      const void* space = std::memchr(text.data() + end, ' ', text.size() - end);
-      end = space == nullptr ? text.size()
-                             : static_cast<std::size_t>(static_cast<const char*>(space) - text.data());
-    }
-    cache.tokens_of(at, end, [&](std::string_view word) { encode_word(word, out); });
+    const std::size_t end = word_end(text, at);
+    const auto make = [&](std::string_view word) { encode_word(word, out); };
+    if (lease.get() != nullptr && end - at <= WordMemory::kBytesMax)
+      lease.get()->tokens_of(text, at, end, out, make);
+    else
+      cache.tokens_of(at, end, make);
     at = end;
   }
 }
@@ -119,7 +178,7 @@ void SentencePieceTokenizer::encode_word(std::string_view word, std::vector<Toke
       return;
     }
   }
-  if (word.size() <= kScanPartsMax)
+  if (pairs_known_ && word.size() <= kScanPartsMax)
     merge_short(word, out);
   else
     merge_long(word, out);
@@ -139,32 +198,37 @@ void SentencePieceTokenizer::spell_out(std::string_view piece, std::vector<Token
 
 // Few parts: the best pair is found by looking at all of them.
 void SentencePieceTokenizer::merge_short(std::string_view word, std::vector<TokenId>& out) const {
-  constexpr float kNever = -std::numeric_limits<float>::infinity();
-  std::uint8_t begins[kScanPartsMax + 1];  // Part i is word[begins[i], begins[i + 1]).
-  float scores[kScanPartsMax];             // scores[i] joins parts i and i + 1.
-  std::size_t count = 0;
-  for (std::size_t at = 0; at < word.size(); at += decode_character(word, at).length)
-    begins[count++] = static_cast<std::uint8_t>(at);
-  begins[count] = static_cast<std::uint8_t>(word.size());
-  const auto score = [&](std::size_t i) {
-    const TokenId token = find(word.substr(begins[i], static_cast<std::size_t>(begins[i + 2] - begins[i])));
-    return token < 0 ? kNever : scores_[static_cast<std::size_t>(token)];
-  };
-  for (std::size_t i = 0; i + 1 < count; ++i) scores[i] = score(i);
-  while (count > 1) {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i + 1 < count; ++i) {
-      if (scores[i] > scores[best]) best = i;
-    }
-    if (scores[best] == kNever) break;
-    --count;
-    std::memmove(begins + best + 1, begins + best + 2, count - best);
-    std::memmove(scores + best, scores + best + 1, (count - best - 1) * sizeof(float));
-    if (best > 0) scores[best - 1] = score(best - 1);
-    if (best + 1 < count) scores[best] = score(best);
+  TokenId parts[kScanPartsMax];
+  MergeTable::Merge pairs[kScanPartsMax];
+  std::uint8_t begins[kScanPartsMax];  // Of the characters: where one is no token, its bytes are written.
+  std::size_t characters = 0;
+  bool all_tokens = true;
+  for (std::size_t at = 0; at < word.size(); ++characters) {
+    const auto first = static_cast<unsigned char>(word[at]);
+    const std::size_t length = first < 0x80 ? 1 : decode_character(word, at).length;
+    parts[characters] = first < 0x80 ? ascii_tokens_[first] : find(word.substr(at, length));
+    // One that is no token merges with none: its pairs are not in the table.
+    all_tokens = all_tokens && parts[characters] >= 0;
+    begins[characters] = static_cast<std::uint8_t>(at);
+    if (characters > 0) pairs[characters - 1] = merges_.find(parts[characters - 1], parts[characters]);
+    at += length;
   }
-  for (std::size_t i = 0; i < count; ++i)
-    spell_out(word.substr(begins[i], static_cast<std::size_t>(begins[i + 1] - begins[i])), out);
+  const std::size_t count = merge_parts(merges_, parts, pairs, characters);
+  if (all_tokens) {
+    out.insert(out.end(), parts, parts + count);
+    return;
+  }
+  std::size_t character = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (parts[i] >= 0) {
+      out.push_back(parts[i]);
+      for (std::size_t left = bytes(parts[i], true).size(); left > 0; ++character)
+        left -= decode_character(word, begins[character]).length;
+    } else {
+      spell_out(word.substr(begins[character], decode_character(word, begins[character]).length), out);
+      ++character;
+    }
+  }
 }
 
 // Many parts: a linked list of them and a heap of candidate pairs, stale ones skipped when they come up.

@@ -44,9 +44,9 @@ std::string token_name(const Json* member) {
   return string_at(*member, "content");
 }
 
-class Reader {
+class TokenizerReader {
  public:
-  Reader(const Json& root, const Json& config) : root_(root), config_(config) {}
+  TokenizerReader(const Json& root, const Json& config) : root_(root), config_(config) {}
 
   Result<VocabularyData> run() {
     const Json* model = find(root_, "model");
@@ -280,7 +280,7 @@ Result<VocabularyData> read_tokenizer_json(std::string_view tokenizer, std::stri
     settings = *std::move(parsed);
   }
   if (!root->is_object()) return corrupt("it is no object");
-  return Reader(*root, settings).run();
+  return TokenizerReader(*root, settings).run();
 }
 
 }  // namespace tsukai::infer

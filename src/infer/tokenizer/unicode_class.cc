@@ -97,29 +97,6 @@ const CharacterClasses& CharacterClasses::get() {
   return classes;
 }
 
-DecodedCharacter decode_character(std::string_view text, std::size_t at) {
-  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data()) + at;
-  const std::size_t left = text.size() - at;
-  const std::uint32_t first = bytes[0];
-  auto tail = [&](std::size_t i) { return i < left && (bytes[i] & 0xc0) == 0x80; };
-  if (first < 0x80) return {first, 1};
-  if (first >= 0xc2 && first <= 0xdf) {
-    if (tail(1)) return {(first & 0x1f) << 6 | (bytes[1] & 0x3fu), 2};
-  } else if (first >= 0xe0 && first <= 0xef) {
-    if (tail(1) && tail(2)) {
-      const std::uint32_t c = (first & 0x0f) << 12 | (bytes[1] & 0x3fu) << 6 | (bytes[2] & 0x3fu);
-      if (c >= 0x800 && (c < 0xd800 || c > 0xdfff)) return {c, 3};
-    }
-  } else if (first >= 0xf0 && first <= 0xf4) {
-    if (tail(1) && tail(2) && tail(3)) {
-      const std::uint32_t c =
-          (first & 0x07) << 18 | (bytes[1] & 0x3fu) << 12 | (bytes[2] & 0x3fu) << 6 | (bytes[3] & 0x3fu);
-      if (c >= 0x10000 && c <= 0x10ffff) return {c, 4};
-    }
-  }
-  return {kMalformed, 1};
-}
-
 void append_utf8(std::string& out, std::uint32_t c) {
   if (c < 0x80) {
     out += static_cast<char>(c);

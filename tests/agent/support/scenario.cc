@@ -5,10 +5,14 @@
 
 #include <set>
 
+#include <doctest/doctest.h>
+
+#include "agent/child_run.h"
 #include "agent/decisions.h"
 #include "agent/prompt_rebuild.h"
 #include "agent/replay.h"
 #include "agent/support/situation.h"
+#include "agent/tool_pins.h"
 
 namespace tsukai::agent {
 namespace {
@@ -71,7 +75,8 @@ FakeHandler handler_of(const Json& spec) {
 
 void add_servers(Situation& s, const Json& servers) {
   for (const auto& [server, tools] : servers.items()) {
-    auto& config = s.use(server);
+    mcp::ServerConfig elsewhere;
+    auto& config = tools.contains("of_children") ? elsewhere : s.use(server);
     auto& fake = s.servers[server];
     if (tools.contains("does_not_start")) {
       fake.does_not_start = Error(Code::kNotFound, tools["does_not_start"].get<std::string>());
@@ -82,8 +87,10 @@ void add_servers(Situation& s, const Json& servers) {
       if (tool == "env") {
         for (const auto& [name, value] : spec.items()) config.env[name] = value.get<std::string>();
       }
-      if (tool == "trusted" || tool == "env") continue;
+      if (tool == "trusted" || tool == "env" || tool == "of_children") continue;
       const auto* schema = find(spec, "schema");
+      for (std::int64_t i = 1; i < integer_at(spec, "copies", 1); ++i)
+        s.servers.add(server, fmt::format("{}_{}", tool, i), handler_of(spec));
       s.servers.add(server, tool, handler_of(spec), schema == nullptr ? Json{{"type", "object"}} : *schema);
       if (bool_at(spec, "read_only")) fake.tools.back().annotations = mcp::ToolAnnotations{.read_only = true};
     }
@@ -103,6 +110,7 @@ void configure(AgentFile& file, const Json& agent) {
     file.budget.tokens = integer_at(*budget, "tokens", file.budget.tokens);
     file.budget.seconds = integer_at(*budget, "seconds", file.budget.seconds);
     file.budget.usd = number_at(*budget, "usd");
+    file.budget.depth = integer_at(*budget, "depth", file.budget.depth);
   }
   if (const auto* tools = find(agent, "tools")) file.tools = tools->get<std::vector<std::string>>();
   if (const auto* schema = find(agent, "output_schema")) file.output_schema = *schema;
@@ -122,6 +130,12 @@ void configure(AgentFile& file, const Json& agent) {
   }
   if (const auto* results = find(agent, "results"))
     file.result_preview = static_cast<std::size_t>(integer_at(*results, "preview"));
+  if (const auto* agents = find(agent, "agents")) {
+    const auto loaded = agent_file_from({{"model", file.model}, {"agents", *agents}}, file.path);
+    REQUIRE_MESSAGE(loaded, (loaded ? "" : loaded.error().text()));
+    file.agents = loaded->agents;
+  }
+  if (agent.contains("tools_shown")) file.tools_shown = integer_at(agent, "tools_shown");
   const auto planner = string_at(agent, "planner");
   if (planner == "plan") file.planner = Planner::kPlan;
   if (planner == "auto") file.planner = Planner::kAuto;
@@ -160,11 +174,30 @@ void script(Situation& s, const Json& turns) {
   }
 }
 
+// {SERVER: {TOOL: its new description, version: V}}
+void change_servers(Situation& s, const Json& servers) {
+  for (const auto& [server, tools] : servers.items()) {
+    auto& fake = s.servers[server];
+    fake.version = string_at(tools, "version", fake.version);
+    for (auto& tool : fake.tools) tool.description = string_at(tools, tool.name, tool.description);
+  }
+}
+
 // One act after the first: {approve|deny|retry|abort|done: CALL, result, reason}, {resume}, {run: TASK}, each
 // with {model}.
 Result<RunOutcome> act(Situation& s, const Json& step, Result<RunOutcome> before) {
   if (const auto* turns = find(step, "model")) script(s, *turns);
-  const auto say = [&](Journal& journal, const std::string& run) -> Result<void> {
+  const auto say = [&](Journal& journal, const std::string& root) -> Result<void> {
+    auto run = root;
+    if (const auto whose = string_at(step, "of"); !whose.empty()) {
+      TSUKAI_TRY(const auto children, children_of(journal, root));
+      for (const auto& child : children) {
+        if (child.agent == whose) run = child.run.id;
+      }
+    }
+    if (step.contains("cancel")) {
+      TSUKAI_TRY_VOID(cancel_run(journal, run, "boss"));
+    }
     for (const bool allowed : {true, false}) {
       const auto call = string_at(step, allowed ? "approve" : "deny");
       if (call.empty()) continue;
@@ -179,6 +212,12 @@ Result<RunOutcome> act(Situation& s, const Json& step, Result<RunOutcome> before
     return {};
   };
   if (auto said = s.outside(say); !said) return fail(said.error());
+  if (const auto* changed = find(step, "change")) change_servers(s, *changed);
+  if (const auto server = string_at(step, "accept_pins"); !server.empty()) {
+    TSUKAI_TRY(auto database, Database::open(s.database()));
+    TSUKAI_TRY(auto pins, ToolPins::open(database, s.clock));
+    TSUKAI_TRY_VOID(pins->accept(server, ""));
+  }
   if (step.contains("run")) return s.run(string_at(step, "run"));
   return step.contains("resume") ? s.resume() : before;
 }
@@ -273,13 +312,26 @@ void check_always(Situation& s, Check& check) {
   const auto prompts = rebuild_prompts(rows);
   check.that(prompts.has_value(), "the prompts can't be rebuilt");
   if (prompts && !prompts->empty()) {
-    check.that(prompts->back().text == s.script.prompts.back().text,
+    const auto given = [&](const auto& prompt) { return prompt.text == prompts->back().text; };
+    check.that(std::any_of(s.script.prompts.begin(), s.script.prompts.end(), given),
                "the last prompt is not rebuilt byte for byte");
   }
   const auto replayed = await(replay_run(rows, nullptr));
   check.that(replayed.has_value(), "the run can't be replayed: " + (replayed ? "" : replayed.error().text()));
   if (replayed && rows.back().kind == Kind::kRunDone && s.script.turns.empty()) {
     for (const auto& line : replayed->differences) check.that(false, "replay: " + line);
+  }
+  for (const auto& child : s.children()) {
+    if (!child.begun) continue;
+    const auto own = s.rows(child.run.id);
+    const auto damage =
+        s.outside([&](Journal& journal, const std::string&) { return journal.verify(child.run.id); });
+    check.that(damage && damage->empty(), "the journal of a child does not verify");
+    check.that(rebuild_prompts(own).has_value(), "the prompts of a child can't be rebuilt");
+    const auto again = await(replay_run(own, nullptr));
+    check.that(again.has_value(), "a child can't be replayed");
+    if (!again || own.back().kind != Kind::kRunDone) continue;
+    for (const auto& line : again->differences) check.that(false, "replay of a child: " + line);
   }
   check.that(s.servers.all_reaped() || !s.told("killed").empty(), "a server was not shut down");
 }
@@ -324,6 +376,11 @@ std::vector<std::string> play_scenario(const Json& scenario) {
   std::string notices, results;
   for (const auto& data : s.told("notice")) notices += string_at(data, "message") + "\n";
   for (const auto& data : s.told("server_failed")) notices += string_at(data, "server") + " failed\n";
+  for (const auto& data : s.told("tool_changed")) {
+    notices += fmt::format("{}.{} has changed {}\n", string_at(data, "server"), string_at(data, "tool"),
+                           string_at(data, "why"));
+    for (const auto& line : data["differences"]) notices += line.get<std::string>() + "\n";
+  }
   for (const auto& text : s.observations()) results += text + "\n";
   check.has("notice_has", notices);
   check.has("observation_has", results);
@@ -335,6 +392,10 @@ std::vector<std::string> play_scenario(const Json& scenario) {
                  fmt::format("totals.{}: expected {}, was {}", key, value.dump(), actual.dump()));
     }
   }
+  Json children = Json::array();
+  for (const auto& child : s.children())
+    children.push_back(fmt::format("{} {}", child.agent, child.begun ? name(child.run.state) : "not begun"));
+  check.equal("children", children);
   check.equal("totals", expected.value("totals", Json()));
   check_model_side(s, check);
   check_servers(s, expected, check);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/child_run.h"
 #include "agent/runtime.h"
 #include "support/await.h"
 #include "support/fake_clock.h"
@@ -97,10 +98,18 @@ struct Situation {
 
   // Runs, and dies without another word at the `count`th event of this type: the next row is never written.
   void run_killed_at(const std::string& type, int count = 1) {
+    run_killed_on(
+        [type, left = count](const Event& event) mutable { return event.type == type && --left == 0; });
+  }
+  // The same at the first event of which `last` is true.
+  void run_killed_on(std::function<bool(const Event&)> last) {
     auto dying = options();
-    dying.on_event = [this, type, left = count](const Event& event) mutable {
+    bool dead = false;
+    dying.on_event = [&](const Event& event) {
       events.push_back(event);
-      if (event.type == type && --left == 0) throw Killed();
+      if (!last(event)) return;
+      dead = true;
+      throw Killed();
     };
     asio::io_context context;
     asio::co_spawn(context, run_agent(file, "do it", dying, open_model()),
@@ -108,7 +117,8 @@ struct Situation {
                      if (error) std::rethrow_exception(error);
                    });
     try {
-      while (context.run_one() > 0) {
+      // What is thrown within a call that runs beside others does not come out here.
+      while (!dead && context.run_one() > 0) {
       }
     } catch (const Killed&) {
     }
@@ -126,9 +136,15 @@ struct Situation {
   // What a real model said that the journal does not have, it says again.
   void after_death() {
     clock.advance(kLeaseMs + 1);
-    const auto all = rows();
-    const auto said = static_cast<std::size_t>(
-        std::count_if(all.begin(), all.end(), [](const Row& row) { return row.kind == Kind::kModelResult; }));
+    std::size_t said = 0;
+    const auto count = [&](const std::vector<Row>& all) {
+      said += static_cast<std::size_t>(std::count_if(
+          all.begin(), all.end(), [](const Row& row) { return row.kind == Kind::kModelResult; }));
+    };
+    count(rows());
+    for (const auto& child : children()) {
+      if (child.begun) count(rows(child.run.id));
+    }
     while (script.given.size() > said) {
       script.turns.push_front(std::move(script.given.back()));
       script.given.pop_back();
@@ -152,6 +168,15 @@ struct Situation {
     auto found = (*journal)->find(run);
     if (!found) return {};
     return (*journal)->rows(found->id).value_or(std::vector<Row>{});
+  }
+  // The runs that the newest run started.
+  std::vector<ChildSummary> children() {
+    auto opened = Database::open(database());
+    if (!opened) return {};
+    auto journal = Journal::open(*opened, clock);
+    auto found = journal ? (*journal)->find("last") : fail(journal.error());
+    if (!found) return {};
+    return children_of(**journal, found->id).value_or(std::vector<ChildSummary>{});
   }
   RunSummary summary() {
     auto opened = Database::open(database());

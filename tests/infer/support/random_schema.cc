@@ -15,7 +15,7 @@ class Maker {
   explicit Maker(std::mt19937& random) : random_(random) {}
 
   Json schema(int depth) {
-    switch (below(depth > 0 ? 14 : 8)) {
+    switch (below(depth > 0 ? 17 : 9)) {
       case 0:
         return {{"type", pick({"null", "boolean"})}};
       case 1:
@@ -33,12 +33,28 @@ class Maker {
       case 7:
         return {{"$ref", pick({"#/$defs/tree", "#/$defs/word"})}};
       case 8:
+        return {
+            {"not", pick_schema(
+                        {{{"type", "object"}}, {{"type", {"number", "null"}}}, {{"enum", {"a", 1, true}}}})}};
       case 9:
-        return object(depth);
       case 10:
+        return object(depth);
       case 11:
+      case 12:
         return array(depth);
-      case 12: {
+      case 13: {
+        Json out = object(depth);
+        out["if"] = {{"required", Json::array({pick({"a", "name"})})}};
+        out["then"] = {{"properties", {{"a", integer()}}}};
+        if (chance()) out["else"] = {{"required", {"c/d"}}};
+        return out;
+      }
+      case 14: {
+        Json out = object(depth);
+        out["not"] = {{"required", Json::array({pick({"a", "name"}), "c/d"})}};
+        return out;
+      }
+      case 15: {
         if (below(2) == 0) return {{"anyOf", {schema(depth - 1), schema(depth - 1)}}};
         Json a = {{"type", "object"},
                   {"properties", {{"kind", {{"const", "a"}}}, {"v", schema(depth - 1)}}},
@@ -63,6 +79,10 @@ class Maker {
     return *(list.begin() + below(static_cast<int>(list.size())));
   }
 
+  Json pick_schema(const std::vector<Json>& list) {
+    return list[static_cast<std::size_t>(below(static_cast<int>(list.size())))];
+  }
+
   Json string() {
     Json out = {{"type", "string"}};
     switch (below(4)) {
@@ -75,6 +95,8 @@ class Maker {
         break;
       default:
         if (chance()) out["minLength"] = below(4);
+        if (below(4) == 0) out["not"] = {{"pattern", pick({"^a", "[0-9]", "e$"})}};
+        if (below(6) == 0) out["allOf"] = {{{"pattern", "^[a-f]*$"}}, {{"pattern", "b"}}};
         if (chance()) out["maxLength"] = 4 + below(9);
     }
     return out;
@@ -105,6 +127,12 @@ class Maker {
     }
     if (below(4) != 0) out["properties"] = properties;
     if (!required.empty()) out["required"] = required;
+    if (below(4) == 0) out["patternProperties"] = {{pick({"^x", "[0-9]$", "a"}), schema(depth - 1)}};
+    if (below(6) == 0) out["propertyNames"] = {{"pattern", "^[a-z/\"]*$"}, {"maxLength", 4}};
+    if (below(5) == 0) out["minProperties"] = 1;
+    if (below(5) == 0) out["maxProperties"] = 1 + below(4);
+    if (below(6) == 0) out["dependentRequired"] = {{"a", {"name"}}};
+    if (below(8) == 0) out["dependencies"] = {{"name", {{"required", {"e\"f"}}}}};
     switch (below(4)) {
       case 0:
         out["additionalProperties"] = false;
@@ -123,6 +151,11 @@ class Maker {
     if (below(3) == 0) out["prefixItems"] = {schema(depth - 1), schema(depth - 1)};
     if (chance()) out["minItems"] = below(4);
     if (chance()) out["maxItems"] = 3 + below(4);
+    if (below(5) == 0) {
+      out["contains"] =
+          pick_schema({{{"type", "integer"}}, {{"const", "the"}}, {{"type", "object"}, {"required", {"a"}}}});
+      if (chance()) out["minContains"] = 1 + below(2);
+    }
     return out;
   }
 

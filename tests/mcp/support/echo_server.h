@@ -13,7 +13,8 @@ import json, sys, os, time
 open(os.environ["PID_FILE"], "w").write(str(os.getpid()))
 mode = sys.argv[1] if len(sys.argv) > 1 else ""
 def send(message):
-    sys.stdout.write(json.dumps(dict(jsonrpc="2.0", **message)) + "\n")
+    twice = mode == "twice" and "method" not in message
+    sys.stdout.write((json.dumps(dict(jsonrpc="2.0", **message)) + "\n") * (2 if twice else 1))
     sys.stdout.flush()
 def text(s, **more):
     return dict(content=[dict(type="text", text=s)], **more)
@@ -50,8 +51,7 @@ for line in sys.stdin:
         if mode == "same-cursor": r["nextCursor"] = "0"
         send(dict(id=i, result=r))
     elif m["method"] == "tools/call" and p["name"] == "echo":
-        for _ in range(2 if mode == "twice" else 1):
-            send(dict(id=i, result=text(p["arguments"].get("say", ""), structuredContent=p["arguments"])))
+        send(dict(id=i, result=text(p["arguments"].get("say", ""), structuredContent=p["arguments"])))
     elif m["method"] == "tools/call" and p["name"] == "slow":
         send(dict(method="notifications/progress", params=dict(progressToken=p["_meta"]["progressToken"], progress=1, total=2, message="half")))
     elif m["method"] == "tools/call" and p["name"] == "die":

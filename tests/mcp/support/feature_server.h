@@ -8,6 +8,22 @@
 
 namespace tsukai::mcp {
 
+inline constexpr const char* kFeatureContent = R"([
+  {"type": "text", "text": "a dot"}, {"type": "image", "data": "AQI=", "mimeType": "image/png"},
+  {"type": "audio", "data": "AwQ=", "mimeType": "audio/wav"},
+  {"type": "resource", "resource": {"uri": "note://dot", "mimeType": "text/plain", "text": "inside"}},
+  {"type": "resource_link", "uri": "note://today", "name": "today"}])";
+// A default of every type, and every way to choose from names.
+inline constexpr const char* kFeatureForm = R"({"type": "object", "properties": {
+  "name": {"type": "string"}, "town": {"type": "string", "default": "Kyoto"},
+  "age": {"type": "integer", "default": 30}, "height": {"type": "number", "default": 1.5},
+  "sure": {"type": "boolean", "default": true}, "one": {"type": "string", "enum": ["a", "b"], "default": "b"},
+  "old": {"type": "string", "enum": ["a"], "enumNames": ["Alpha"]},
+  "titled": {"type": "string", "oneOf": [{"const": "a", "title": "Alpha"}, {"const": "b", "title": "Beta"}]},
+  "many": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}, "default": ["a"]},
+  "many_titled": {"type": "array", "items": {"anyOf": [{"const": "a", "title": "Alpha"}]}}},
+  "required": ["name"]})";
+
 inline Task<ToolOutput> feature_add(Json arguments, CallContext&) {
   co_return ToolOutput{Json{{"sum", arguments["a"].get<int>() + arguments["b"].get<int>()}}, "", {}};
 }
@@ -29,12 +45,15 @@ inline Task<ToolOutput> feature_stuck(Json, CallContext& context) {
 inline Task<ToolOutput> feature_lie(Json, CallContext&) {
   co_return ToolOutput{{}, "", Json::array({{{"type", "text"}, {"text", "a lie"}}})};
 }
+// Every kind of content at once.
+inline Task<ToolOutput> feature_show(Json, CallContext&) {
+  co_return ToolOutput{{}, "", Json::parse(kFeatureContent)};
+}
 // Two rounds of questions: a form, then the model and the folders.
 inline Task<ToolOutput> feature_ask(Json, CallContext& context) {
   std::map<std::string, InputRequest> first, second;
   first["form"] = {"elicitation/create",
-                   Json::parse(R"({"message": "Who?", "requestedSchema": {"type": "object", "properties": {
-                     "name": {"type": "string"}, "age": {"type": "integer", "default": 30}}, "required": ["name"]}})")};
+                   Json{{"message", "Who?"}, {"requestedSchema", Json::parse(kFeatureForm)}}};
   TSUKAI_CO_TRY(auto form, co_await context.ask(first));
   second["model"] = {
       "sampling/createMessage",
@@ -44,8 +63,7 @@ inline Task<ToolOutput> feature_ask(Json, CallContext& context) {
   TSUKAI_CO_TRY(auto rest, co_await context.ask(second));
   const Json& user = *form["form"];
   co_return ToolOutput{{},
-                       user["content"]["name"].get<std::string>() + " " +
-                           std::to_string(user["content"].value("age", 0)) + " " +
+                       print_json(user["content"]) + " " +
                            (*rest["model"])["content"]["text"].get<std::string>() + " " +
                            (*rest["folders"])["roots"][0]["uri"].get<std::string>(),
                        {}};
@@ -62,6 +80,23 @@ inline Task<PromptOutput> feature_greet(std::map<std::string, std::string> argum
   co_return PromptOutput{
       "A greeting", Json::array({{{"role", "user"},
                                   {"content", {{"type", "text"}, {"text", "Greet " + arguments["who"]}}}}})};
+}
+inline Task<std::vector<ResourceContent>> feature_dot(std::string uri, std::map<std::string, std::string>,
+                                                      CallContext&) {
+  co_return std::vector<ResourceContent>{{uri, "image/png", std::string("\x01\x02"), true}};
+}
+// Asks before it answers, and answers with every kind of content.
+inline Task<PromptOutput> feature_consult(std::map<std::string, std::string>, CallContext& context) {
+  std::map<std::string, InputRequest> questions;
+  questions["who"] = {"elicitation/create",
+                      Json{{"message", "Who?"}, {"requestedSchema", Json::parse(kFeatureForm)}}};
+  TSUKAI_CO_TRY(auto answers, co_await context.ask(questions));
+  Json messages = Json::array();
+  for (const auto& block : Json::parse(kFeatureContent)) {
+    messages.push_back({{"role", "user"}, {"content", block}});
+  }
+  messages[0]["content"]["text"] = (*answers["who"])["content"]["name"];
+  co_return PromptOutput{"", JsonValue(std::move(messages))};
 }
 inline Task<std::vector<std::string>> feature_complete(JsonValue, std::string, std::string value) {
   std::vector<std::string> out;
@@ -103,9 +138,12 @@ inline std::unique_ptr<Server> feature_server() {
   add("stuck", feature_stuck, kAny);
   add("lie", feature_lie, kAny, kSum);
   add("ask", feature_ask, kAny);
+  add("show", feature_show, kAny);
   add("change", [raw = server.get()](Json, CallContext&) { return feature_change(*raw); }, kAny);
   server->add_resource({"note://today", "today", "", "", "text/plain"}, feature_note);
   server->add_resource_template({"notes://{day}", "day", "", "", "text/plain"}, feature_note);
+  server->add_resource({"note://dot", "dot", "", "", "image/png"}, feature_dot);
+  server->add_prompt({"consult", "", "asks first", {}}, feature_consult);
   server->add_prompt({"greet", "", "greets", {{"who", "whom", true}}}, feature_greet);
   server->set_completion(feature_complete);
   return server;

@@ -1,34 +1,34 @@
-"""Lists and calls every tool of a server with the Python SDK's client: client.py CALLS.json PROGRAM [ARGUMENT...]"""
+"""Lists and calls every tool of a server with the Python SDK's client, as clients.mjs does: client.py CALLS.json PROGRAM [ARGUMENT...]"""
 
 import asyncio
 import json
 import os
 import sys
 
-from mcp import ClientSession, StdioServerParameters
-from mcp.client.stdio import stdio_client
-
-
-def field(value, camel, snake):
-    return getattr(value, snake, None) if hasattr(value, snake) else getattr(value, camel, None)
+from mcp import Client, StdioServerParameters, stdio_client
 
 
 async def main() -> int:
     calls_file, program, *args = sys.argv[1:]
-    calls = json.load(open(calls_file)).get(os.path.basename(program), {})
-    wrong = 0
-    server = StdioServerParameters(command=program, args=args, env=dict(os.environ))
-    async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
-        await session.initialize()
-        tools = (await session.list_tools()).tools
-        for tool in tools:
-            result = await session.call_tool(tool.name, calls.get(tool.name, {}))
-            failed = bool(field(result, "isError", "is_error"))
-            text = result.content[0].text.split("\n")[0][:80] if result.content else ""
-            print("error" if failed else "ok", f" {tool.name}: {text}")
-            wrong += failed and tool.name in calls
-        wrong += len(set(calls) - {tool.name for tool in tools})
-    return 1 if wrong else 0
+    with open(calls_file) as file:
+        calls = json.load(file)[os.path.basename(program)]
+    url = os.environ.get("REFERENCE_URL")
+    server = url or stdio_client(StdioServerParameters(command=program, args=args, env=dict(os.environ)))
+    wrong, said = 0, {}
+    async with Client(server) as client:
+        uncalled = {tool.name for tool in (await client.list_tools()).tools}
+        for name, written in calls:
+            given = {key: said[value[1:]] if str(value).startswith("$") else value for key, value in written.items()}
+            answer = await client.call_tool(name, given)
+            result = answer.model_dump(by_alias=True, mode="json")
+            good = not result.get("isError") and result.get("structuredContent") is not None
+            print("ok" if good else "FAILED", f" {name}: {result['content'][0]['text'].splitlines()[0][:80]}")
+            wrong += not good
+            said.update(result.get("structuredContent") or {})
+            uncalled.discard(name)
+    for name in uncalled:
+        print(f"FAILED  {name} is never called")
+    return 1 if wrong or uncalled else 0
 
 
 sys.exit(asyncio.run(main()))

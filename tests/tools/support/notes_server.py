@@ -9,7 +9,7 @@ def tool(name, properties=None, **more):
 
 NUMBER = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}
 TOOLS = [
-    tool("keep", {"text": {"type": "string", "not": {"const": ""}}}),
+    tool("keep", {"text": {"type": "string", "$ref": "https://example.com/text.json"}}),
     tool("lie", outputSchema=NUMBER),
     tool("forget", outputSchema=NUMBER),
     tool("count", outputSchema=NUMBER),

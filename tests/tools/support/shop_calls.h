@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/json_schema.h"
 #include "support/fake_clock.h"
+#include "support/tool_calls.h"
 #include "tools/shop/ledger.h"
 #include "tools/shop/tools.h"
 
@@ -29,42 +29,21 @@ struct TestShop {
 
   std::string new_key() { return "key-" + std::to_string(++keys); }
 
-  // The arguments must satisfy the input schema, the answer the output schema. A key is added where the tool
-  // wants one and none is given.
+  // A key is added where the tool wants one and none is given.
   Result<Answer> call(std::string_view name, Json arguments) {
+    constexpr std::size_t kTextMax = 6000;
     for (const ToolEntry& entry : tools()) {
       if (entry.tool.name != name) continue;
       if (entry.tool.input_schema->at("properties").contains("idempotency_key") &&
           !arguments.contains("idempotency_key"))
         arguments["idempotency_key"] = new_key();
-      const auto wrong = JsonSchema::compile(*entry.tool.input_schema)->check(arguments);
-      REQUIRE_MESSAGE(wrong.empty(), wrong.front());
-      auto answer = entry.function(shop, arguments);
-      if (answer) {
-        const auto problems = JsonSchema::compile(**entry.tool.output_schema)->check(*answer->structured);
-        REQUIRE_MESSAGE(problems.empty(), problems.front());
-        CHECK_FALSE(answer->text.empty());
-        CHECK(answer->text.size() < 6000);
-      }
-      return answer;
+      return checked_call(entry.tool, arguments, kTextMax, [&] { return entry.function(shop, arguments); });
     }
     FAIL("no such tool: ", name);
     return fail(Code::kNotFound, "no such tool");
   }
-
-  Json good(std::string_view name, const Json& arguments) {
-    auto answer = call(name, arguments);
-    REQUIRE_MESSAGE(answer.has_value(), (answer ? "" : answer.error().text()));
-    return *answer->structured;
-  }
-
-  // What the caller is told; it must say what to change.
-  std::string bad(std::string_view name, const Json& arguments) {
-    auto answer = call(name, arguments);
-    REQUIRE_FALSE(answer.has_value());
-    CHECK_FALSE(answer.error().remedy().empty());
-    return answer.error().text();
-  }
+  Json good(std::string_view name, const Json& arguments) { return structured_of(call(name, arguments)); }
+  std::string bad(std::string_view name, const Json& arguments) { return error_of(call(name, arguments)); }
 
   // The first product with at least so many in stock.
   const Product& product_with(std::int64_t stock) {

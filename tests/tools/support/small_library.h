@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "base/json_schema.h"
 #include "support/await.h"
 #include "support/scratch_dir.h"
+#include "support/tool_calls.h"
 #include "tools/search/tools.h"
 
 namespace tsukai::search {
@@ -27,25 +27,16 @@ class QuietContext : public mcp::CallContext {
   std::vector<std::string> messages;
 };
 
-// Calls a tool as the server would: arguments must satisfy its input schema, the answer its output schema.
 inline Result<mcp::ToolOutput> call(Service& service, std::string_view name, const Json& arguments) {
+  constexpr std::size_t kTextMax = 64 << 10;
   const auto all = tools(service.web.has_value());
   using Function = Task<mcp::ToolOutput> (*)(Service&, Json, mcp::CallContext&);
   const Function functions[] = {search_pages, read_page, list_sources};
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i].name != name) continue;
-    const auto wrong = JsonSchema::compile(*all[i].input_schema)->check(arguments);
-    REQUIRE_MESSAGE(wrong.empty(), wrong.front());
     QuietContext context;
-    auto answer = await(functions[i](service, arguments, context));
-    if (answer) {
-      const auto problems = JsonSchema::compile(**all[i].output_schema)->check(*answer->structured);
-      REQUIRE_MESSAGE(problems.empty(), problems.front());
-      CHECK_FALSE(answer->text.empty());
-    } else {
-      CHECK_FALSE(answer.error().remedy().empty());
-    }
-    return answer;
+    return checked_call(all[i], arguments, kTextMax,
+                        [&] { return await(functions[i](service, arguments, context)); });
   }
   FAIL("no such tool");
   return fail(Code::kNotFound, "no such tool");
@@ -80,15 +71,11 @@ struct SmallLibrary {
   }
   Json good(std::string_view tool, const Json& arguments) {
     library();
-    auto answer = call(service, tool, arguments);
-    REQUIRE_MESSAGE(answer.has_value(), (answer ? "" : answer.error().text()));
-    return *answer->structured;
+    return structured_of(call(service, tool, arguments));
   }
   std::string bad(std::string_view tool, const Json& arguments) {
     library();
-    auto answer = call(service, tool, arguments);
-    REQUIRE_FALSE(answer.has_value());
-    return answer.error().text();
+    return error_of(call(service, tool, arguments));
   }
   // The pages found, without the folder's name.
   std::vector<std::string> found(const std::string& query) {

@@ -1,0 +1,47 @@
+// What the servers of a run may ask while they work: the run's model (sampling) and a person (elicitation).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/policy.h"
+#include "infer/model.h"
+#include "mcp/client.h"
+
+namespace tsukai::agent {
+
+// Puts a server's question before a person: the params of elicitation/create in, its result out ({"action":
+// "accept" | "decline" | "cancel", "content"}).
+using Elicit = std::function<Task<JsonValue>(std::string server, JsonValue params)>;
+
+// Policy rules speak of these as of tools: `allow: docs.sampling`.
+inline constexpr std::string_view kSamplingName = "sampling";
+inline constexpr std::string_view kElicitationName = "elicitation";
+
+// Questions are answered from any call of any server, so what they need lives as long as some client knows
+// it; after close() every question is refused. Lives on the io thread.
+class ServerQuestions {
+ public:
+  static constexpr std::size_t kSamplingTokensMax = 2'048;  // Of one answer.
+  static constexpr int kSamplingsMax = 32;                  // Of one run.
+
+  // Sampling needs a rule that allows it by name; without one, or with `deny`, it is refused; with `ask` the
+  // person is asked each time. Elicitation is asked of the person unless a rule denies it. `elicit` empty:
+  // nobody is at hand, so servers are told that there is no elicitation. `model` outlives close().
+  ServerQuestions(std::vector<PolicyRule> policy, infer::ChatModel& model, Elicit elicit,
+                  std::function<void(std::string)> notice);
+  ~ServerQuestions();
+
+  // The handlers for one server's client.
+  mcp::ClientOptions options_for(const std::string& server) const;
+  void close();
+
+  struct Desk;
+
+ private:
+  std::shared_ptr<Desk> desk_;
+};
+
+}  // namespace tsukai::agent
