@@ -10,6 +10,7 @@
 #include "agent/replay.h"
 #include "agent/support/situation.h"
 #include "base/process.h"
+#include "support/smollm2.h"
 
 using namespace tsukai;
 using namespace tsukai::agent;
@@ -18,15 +19,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kPackage = "xllamacpp==2026.10.11549";
-
-std::string smollm2_path() {
-  if (const char* named = std::getenv("TSUKAI_SMOLLM2")) return named;
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  const char* home = std::getenv("HOME");
-  const std::string root = cache != nullptr ? cache : std::string(home != nullptr ? home : "") + "/.cache";
-  const std::string path = root + "/tsukai/models/SmolLM2-135M-Instruct.Q4_1.gguf";
-  return fs::exists(path) ? path : "";
-}
 
 ProcessOptions server_of(const std::string& folder, const std::string& model) {
   const auto command = "cd '" + folder +

@@ -9,23 +9,10 @@
 
 #include "base/json.h"
 #include "infer/support/tiny_models.h"
+#include "support/smollm2.h"
 
 using namespace tsukai;
 using namespace tsukai::infer;
-
-namespace {
-
-// $TSUKAI_SMOLLM2, else the place where the quickstart puts it; empty when it is not there.
-std::string smollm2_path() {
-  if (const char* named = std::getenv("TSUKAI_SMOLLM2")) return named;
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  const char* home = std::getenv("HOME");
-  const std::string root = cache != nullptr ? cache : std::string(home != nullptr ? home : "") + "/.cache";
-  const std::string path = root + "/tsukai/models/SmolLM2-135M-Instruct.Q4_1.gguf";
-  return std::filesystem::exists(path) ? path : "";
-}
-
-}  // namespace
 
 TEST_SUITE("infer/smollm2") {
   TEST_CASE("the most likely token is the reference's wherever the reference is sure") {

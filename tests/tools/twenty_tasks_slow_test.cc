@@ -11,19 +11,11 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "support/smollm2.h"
 #include "tools/support/program.h"
 
 namespace tsukai::cli {
 namespace {
-
-std::string smollm2_path() {
-  if (const char* named = std::getenv("TSUKAI_SMOLLM2")) return named;
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  const char* home = std::getenv("HOME");
-  const std::string root = cache != nullptr ? cache : std::string(home != nullptr ? home : "") + "/.cache";
-  const std::string path = root + "/tsukai/models/SmolLM2-135M-Instruct.Q4_1.gguf";
-  return std::filesystem::exists(path) ? path : "";
-}
 
 struct Work {
   const char* agent;  // Of the three agents below.
