@@ -344,6 +344,16 @@ Result<void> Database::migrate(std::string_view module, const std::vector<std::s
   });
 }
 
+Result<fts5_api*> Database::fts5() {
+  fts5_api* api = nullptr;
+  TSUKAI_TRY(auto ask, prepare("SELECT fts5(?1)"));
+  sqlite3_bind_pointer(ask.statement_, 1, &api, "fts5_api_ptr", nullptr);
+  TSUKAI_TRY_VOID(ask.step());
+  if (api == nullptr)
+    return fail(Code::kUnsupported, "this SQLite has no FTS5", "use the SQLite that tools/setup.sh installs");
+  return api;
+}
+
 std::int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(state_->handle); }
 std::int64_t Database::changes() const { return sqlite3_changes64(state_->handle); }
 const std::string& Database::path() const { return state_->path; }

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 
+struct fts5_api;
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -88,6 +89,10 @@ class Database {
   // other. kUnsupported when the file is newer than this program, kInvalidArgument when it belongs to another
   // program.
   Result<void> migrate(std::string_view module, const std::vector<std::string>& migrations);
+
+  // For functions of one's own in full-text queries (sqlite.org/fts5.html, "Extending FTS5"); lives as long
+  // as this.
+  Result<fts5_api*> fts5();
 
   std::int64_t last_insert_id() const;
   std::int64_t changes() const;

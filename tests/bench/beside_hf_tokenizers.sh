@@ -8,6 +8,7 @@ set -euo pipefail
 folder=$(mkdir -p "${1:?a folder for the Python environment and the vocabularies}" && cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
 gguf=$(tools/fetch_smollm2.sh)
+cmake --build build/release --target tokenizer_bench >/dev/null
 if ! [ -x "$folder/python/bin/python3" ]; then
   python3 -m venv "$folder/python"
   "$folder/python/bin/python3" -m pip install -q --disable-pip-version-check tokenizers gguf

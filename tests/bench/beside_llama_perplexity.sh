@@ -12,6 +12,7 @@ model=${3:+$(realpath "$3")}
 tokens=${4:-4096}
 cd "$(dirname "$0")/../.."
 model=${model:-$(tools/fetch_smollm2.sh)}
+cmake --build build/release --target perplexity_bench >/dev/null
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 if [ -z "$text" ]; then

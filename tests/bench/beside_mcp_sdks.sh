@@ -14,6 +14,7 @@ seconds=${words[1]:-1}
 rounds=${words[2]:-5}
 here=$(cd "$(dirname "$0")" && pwd)
 bench=$here/../../build/release/bin/mcp_bench
+cmake --build "$here/../../build/release" --target mcp_bench >/dev/null
 cp "$here/peer_mcp.mjs" "$peer/peer_mcp.mjs"
 work=$(mktemp -d)
 "$bench" --serve http >"$work/url" &

@@ -1,5 +1,5 @@
 // How quickly pages are found among many.
-//   search_bench [DOCUMENTS] [QUERIES] [FOLDER]
+//   search_bench [DOCUMENTS] [QUERIES] [FOLDER]   (a FOLDER is kept, and used again by the next time)
 // Writes DOCUMENTS pages of made-up words, whose frequencies follow Zipf's law as those of languages do (one
 // in ten in Chinese characters), indexes them, and prints how long that and the queries took: words taken
 // from the pages themselves, one to four at a time, common ones as often as they are written.
@@ -76,8 +76,26 @@ class Words {
   std::vector<double> sums_;
 };
 
+void write_page(const std::string& folder, std::size_t i, const std::vector<std::string>& text,
+                bool chinese) {
+  const std::string sub = fmt::format("{}/{:03}", folder, i / 1000);
+  if (i % 1000 == 0) std::filesystem::create_directories(sub);
+  std::ofstream out(fmt::format("{}/{:06}.md", sub, i));
+  out << "# ";
+  for (std::size_t k = 0; k < text.size(); ++k) {
+    out << text[k];
+    if (k == 4)
+      out << "\n\n";
+    else if (k % 12 == 11)
+      out << (chinese ? "。\n" : ".\n");
+    else if (!chinese)
+      out << ' ';
+  }
+}
+
+// The queries are of the same pages when those are kept from an earlier time.
 void write_pages(const std::string& folder, std::size_t documents, std::vector<std::string>& queries,
-                 std::size_t wanted) {
+                 std::size_t wanted, bool kept) {
   Random random(11);
   const Words words;
   for (std::size_t i = 0; i < documents; ++i) {
@@ -86,19 +104,7 @@ void write_pages(const std::string& folder, std::size_t documents, std::vector<s
     std::vector<std::string> text;
     for (std::size_t k = 0; k < length; ++k)
       text.push_back(chinese ? chinese_word(words.draw(random)) : latin_word(words.draw(random)));
-    const std::string sub = fmt::format("{}/{:03}", folder, i / 1000);
-    if (i % 1000 == 0) std::filesystem::create_directories(sub);
-    std::ofstream out(fmt::format("{}/{:06}.md", sub, i));
-    out << "# ";
-    for (std::size_t k = 0; k < length; ++k) {
-      out << text[k];
-      if (k == 4)
-        out << "\n\n";
-      else if (k % 12 == 11)
-        out << (chinese ? "。\n" : ".\n");
-      else if (!chinese)
-        out << ' ';
-    }
+    if (!kept) write_page(folder, i, text, chinese);
     if (queries.size() < wanted && i % std::max<std::size_t>(1, documents / wanted) == 0) {
       std::string query;
       for (std::uint64_t n = 1 + random.below(4); n > 0; --n) query += text[random.below(text.size())] + " ";
@@ -114,10 +120,12 @@ int main(int argc, char** argv) {
   const std::size_t wanted = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1'000;
   const std::filesystem::path folder =
       argc > 3 ? argv[3] : (std::filesystem::temp_directory_path() / "tsukai-search-bench").string();
-  std::filesystem::remove_all(folder);
+  const bool keep = argc > 3;
+  const bool kept = keep && std::filesystem::exists(folder / "index.db");
+  if (!kept) std::filesystem::remove_all(folder);
   std::vector<std::string> queries;
   auto start = Clock::now();
-  write_pages((folder / "pages").string(), documents, queries, wanted);
+  write_pages((folder / "pages").string(), documents, queries, wanted, kept);
   fmt::print("{} pages written in {:.0f} ms\n", documents, ms_since(start));
 
   asio::io_context context;
@@ -156,6 +164,6 @@ int main(int argc, char** argv) {
                all == &times ? "time" : "processor time", (*all)[count / 2], (*all)[count * 95 / 100],
                (*all)[count * 99 / 100], all->back());
   }
-  std::filesystem::remove_all(folder);
+  if (!keep) std::filesystem::remove_all(folder);
   return 0;
 }

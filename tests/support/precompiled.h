@@ -4,6 +4,3 @@
 #include <doctest/doctest.h>
 
 #include "base/precompiled.h"
-
-// Compiled in src/base/json.cc: tests, which are not optimised, call that.
-extern template class nlohmann::basic_json<>;

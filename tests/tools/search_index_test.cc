@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <set>
 
+#include "base/random.h"
 #include "tools/support/small_library.h"
 
 using namespace tsukai;
@@ -146,6 +148,51 @@ TEST_SUITE("tools/search/ranking") {
     CHECK(some.at("missing") == Json{"zebra"});
     CHECK(small.found("zebra").empty());
     CHECK(small.found("beans zebra").size() == 2);
+  }
+
+  TEST_CASE("the order is that of SQLite's own BM25, which counts every page with every word") {
+    Random random(20);
+    MESSAGE("seed 20");
+    const std::vector<std::string> vocabulary = {"amber", "basil", "cedar", "delta",
+                                                 "ember", "flint", "grove", "heron"};
+    std::vector<std::pair<std::string, std::string>> pages;
+    for (int i = 0; i < 60; ++i) {
+      std::string text = "# " + vocabulary[random.below(8)] + "\n";
+      // The later ones stand on fewer pages.
+      for (std::uint64_t k = 3 + random.below(30); k > 0; --k)
+        text += vocabulary[random.below(1 + random.below(8))] + " ";
+      pages.emplace_back("p" + std::to_string(i) + ".md", text);
+    }
+    SmallLibrary small(pages);
+    small.refresh();
+    auto opened = Database::open(small.dir / "index.db");
+    REQUIRE(opened.has_value());
+    for (const std::string query : {"heron", "grove heron", "amber", "basil cedar flint", "delta ember"}) {
+      const auto terms = parse_query(query);
+      REQUIRE(terms.has_value());
+      std::string all;
+      for (const Term& term : *terms) all += (all.empty() ? "" : " AND ") + term.expression();
+      Paths expected;
+      for (const std::string columns : {"{title} : ", ""}) {
+        auto ranked = opened->prepare(
+            "SELECT page.path FROM page_index JOIN page ON page.id=page_index.rowid WHERE page_index MATCH "
+            "?1 "
+            "ORDER BY bm25(page_index, 6.0, 1.0), page.id");
+        REQUIRE(ranked.has_value());
+        const std::string match = columns + "(" + all + ")";
+        ranked->bind(1, std::string_view(match));
+        while (*ranked->step()) {
+          if (std::find(expected.begin(), expected.end(), ranked->text(0)) == expected.end())
+            expected.push_back(ranked->text(0));
+        }
+      }
+      REQUIRE(!expected.empty());
+      expected.resize(std::min<std::size_t>(expected.size(), 20));
+      auto found = small.found(query);
+      found.resize(std::min(found.size(), expected.size()));
+      expected.resize(found.size());
+      CHECK_MESSAGE(found == expected, query);
+    }
   }
 
   TEST_CASE("the name of the file counts as part of the title") {

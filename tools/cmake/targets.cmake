@@ -66,6 +66,7 @@ function(tsukai_program NAME)
   add_executable(${NAME} ${MAIN})
   target_link_libraries(${NAME} PRIVATE ${NAME}_parts)
   target_precompile_headers(${NAME}_parts REUSE_FROM tsukai_precompiled)
+  target_precompile_headers(${NAME} REUSE_FROM tsukai_precompiled)
   tsukai_unity(${NAME}_parts 10 "")
 endfunction()
 
@@ -137,12 +138,18 @@ function(tsukai_npm_servers)
                        FIXTURES_SETUP npm_servers)
 endfunction()
 
-# Every tests/bench/*.cc is a program of its own; none runs as a test and none asserts on time.
+# Every tests/bench/*.cc is a program of its own; none runs as a test and none asserts on time. `all` holds those that
+# count or check; the target `benchmarks` the others as well.
 function(tsukai_benchmarks)
   file(GLOB SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/bench/*.cc)
+  add_custom_target(benchmarks)
   foreach(SOURCE ${SOURCES})
     get_filename_component(STEM ${SOURCE} NAME_WE)
     add_executable(${STEM} ${SOURCE})
+    add_dependencies(benchmarks ${STEM})
+    if(NOT STEM MATCHES "^(agent_loop_bench|shop_load)$")
+      set_target_properties(${STEM} PROPERTIES EXCLUDE_FROM_ALL ON)
+    endif()
     target_include_directories(${STEM} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(${STEM} PRIVATE tsukai_agent benchmark::benchmark)
     target_precompile_headers(${STEM} REUSE_FROM tsukai_precompiled)

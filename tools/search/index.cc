@@ -47,6 +47,9 @@ std::string title_words(const std::string& title, const std::string& path) {
 Result<Index> Index::open(const std::string& path) {
   TSUKAI_TRY(auto database, Database::open(path));
   Index index(std::move(database));
+  TSUKAI_TRY_VOID(index.add_ranking());
+  TSUKAI_TRY_VOID(
+      index.database_.execute("PRAGMA cache_size=-65536"));  // KiB: postings are read again and again.
   TSUKAI_TRY_VOID(index.database_.migrate("search", migrations()));
   const auto prepare = [&]() -> Result<void> {
     TSUKAI_TRY(auto version, index.database_.prepare("SELECT value FROM setting WHERE name='words'"));

@@ -71,6 +71,7 @@ class Index {
   static constexpr int kRankedMax = 5'000;
   static constexpr std::size_t kFoundMax = 200;  // Pages that one query can page through.
   static constexpr double kTitleWeight = 6.0;
+  static constexpr std::size_t kPhrasesMax = kTermsMax;  // Of one expression: a term is a phrase.
 
   // Makes the file when it is not there. An index made by another version of the words is emptied.
   // kCorrupt, kUnsupported (made by a newer tsukai), kTransport.
@@ -104,7 +105,9 @@ class Index {
   explicit Index(Database database) : database_(std::move(database)) {}
   Result<void> remove(std::int64_t id);
   Result<void> add(const Change& change);
-  Result<std::int64_t> count(const Term& term);
+  // Pages with the term, up to kRankedMax + 1, and how many are likely in all.
+  Result<std::pair<std::int64_t, std::int64_t>> count(const Term& term);
+  Result<void> add_ranking();
   Result<std::vector<Page>> read_pages(Statement& statement);
 
   Database database_;
