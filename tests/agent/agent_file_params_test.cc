@@ -97,6 +97,13 @@ TEST_SUITE("agent/agent_file/params") {
     for (int i = 0; i < 2000; ++i) yaml += "{{a}}";
     CHECK(agent_file_params_mistakes(yaml + "\"", {.params = {{"a", std::string(1000, 'y')}}})
               .find("once its parameters are filled in") != std::string::npos);
+    // None of the texts is too long, all together are.
+    std::string many =
+        "model: m\nparams: {a: {default: " + std::string(1000, 'x') + "}}\noutput:\n  schema:\n    enum:\n";
+    for (int i = 0; i < 5'000; ++i) many += "    - \"{{a}}\"\n";
+    const auto told = agent_file_params_mistakes(many);
+    CHECK(told.find("the file's texts have over 4194304 bytes in all once its parameters are filled in") !=
+          std::string::npos);
   }
 }
 

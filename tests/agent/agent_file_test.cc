@@ -235,6 +235,12 @@ output:
   }
 
   TEST_CASE("a missing file, a folder and a readable file are told apart") {
+    // 60 kB whose aliases stand for 600 MB.
+    std::string texts =
+        "model: m\ninstructions: &a " + std::string(60'000, 'x') + "\noutput:\n  schema:\n    enum:\n";
+    for (int i = 0; i < 10'000; ++i) texts += i == 0 ? "      [*a" : ",*a";
+    CHECK(agent_file_mistakes(texts + "]")
+              .find("more than 1048576 bytes of text once its aliases are expanded") != std::string::npos);
     ScratchDir scratch;
     CHECK(load_agent_file(scratch / "no.yaml").error().code() == Code::kNotFound);
     CHECK(load_agent_file(scratch.path()).error().code() == Code::kInvalidArgument);
