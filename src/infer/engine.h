@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/task.h"
@@ -35,7 +34,6 @@ struct Generation {
   std::vector<TokenId> prompt;  // Whole; not empty.
   std::size_t tokens_max = 0;   // Generated at most; forced ones count.
   Sampling sampling;
-  std::vector<std::pair<TokenId, float>> logit_bias;  // Added to these logits; no token twice.
   // Log probabilities are told of each token and of so many of the most probable ones in its place, at most
   // kAlternativesMax; nothing: of none.
   std::optional<int> logprobs;

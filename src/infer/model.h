@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -61,6 +62,7 @@ struct Sampling {
   float presence_penalty = 0;
   float frequency_penalty = 0;
   std::uint64_t seed = 0;
+  std::vector<std::pair<TokenId, float>> logit_bias{};  // Added to these logits; no token twice.
 };
 
 // A piece of a call while the model writes it: for calls that are begun before they are whole.

@@ -36,7 +36,7 @@ Result<void> check_sampling(const Generation& generation, int vocabulary) {
   if (!(s.repetition_penalty > 0))
     return fail(Code::kInvalidArgument, "a repetition penalty must be above 0; 1 is none");
   std::set<TokenId> biased;
-  for (const auto& [token, bias] : generation.logit_bias) {
+  for (const auto& [token, bias] : s.logit_bias) {
     if (token < 0 || token >= vocabulary || !std::isfinite(bias) || !biased.insert(token).second) {
       return fail(Code::kInvalidArgument, "the logit bias of token " + std::to_string(token) +
                                               " is given twice, is no number, or the vocabulary of " +
@@ -226,7 +226,7 @@ void Scheduler::admit(std::shared_ptr<EngineRequest> request) {
   live->begun = Steady::now();
   live->tokens = request->generation.prompt;
   live->pages_needed = pages_needed(*request);
-  live->adjustments = Adjustments(request->generation.sampling, request->generation.logit_bias);
+  live->adjustments = Adjustments(request->generation.sampling);
   live->lookup = PromptLookup(limits_.draft_tokens_max);
   live->sequence = cache_.begin(live->tokens, request->work == EngineWork::kGenerate);
   // The logits of the last prompt token are needed: when all is cached, its row is computed once more, stored

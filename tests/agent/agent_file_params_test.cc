@@ -177,7 +177,8 @@ TEST_SUITE("agent/agent_file/schema") {
           std::string_view("model: m\npolicy: [{allow: '*'}, {ask: '*.pay', when: 'a > 5'}, {deny: '*'}]"),
           std::string_view(
               "model: m\noutput: {schema: {type: object}}\nsampling: {temperature: 0.2, top_p: 1, top_k: 0, "
-              "min_p: 0, seed: 1, repetition_penalty: 1, presence_penalty: 0, frequency_penalty: -1}")}) {
+              "min_p: 0, seed: 1, repetition_penalty: 1, presence_penalty: 0, frequency_penalty: -1, "
+              "logit_bias: {0: 1, 151935: -2.5}, stop: [a, 7]}")}) {
       CAPTURE(yaml);
       read(yaml, {.supported = kAll, .params_required = false});
       const auto errors = by_schema(yaml);
@@ -207,6 +208,10 @@ TEST_SUITE("agent/agent_file/schema") {
                                         "model: m\noutput: {schema: [1]}",
                                         "model: m\nsampling: {temperature: hot}",
                                         "model: m\nsampling: {top_p: 1.5}",
+                                        "model: m\nsampling: {logit_bias: {a: 1}}",
+                                        "model: m\nsampling: {logit_bias: {1: 200}}",
+                                        "model: m\nsampling: {stop: ['']}",
+                                        "model: m\nsampling: {stop: a}",
                                         "model: m\nparams: {'a b': {}}",
                                         "model: m\nparams: {a: {type: text}}",
                                         "model: m\nparams: {a: {enum: []}}",
