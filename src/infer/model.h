@@ -126,6 +126,9 @@ struct Usage {
   std::int64_t drafted_tokens =
       0;  // Guessed by prompt lookup and checked in the same step as the token before.
   std::int64_t rejected_tokens = 0;  // Of these, computed in vain. Neither kind is part of generated_tokens.
+  // The last generated tokens have no K and V yet: the last one, and forced ones before it. The next turn
+  // computes them.
+  std::int64_t unread_tokens = 1;
   double prefill_ms = 0;
   double decode_ms = 0;
   double usd = 0;  // By the model's price list; 0 for a local model.

@@ -522,3 +522,4 @@ void Scheduler::end(Live& live, Error error) {
 }
 
 }  // namespace tsukai::infer
+  live.output.usage.unread_tokens = static_cast<std::int64_t>(live.tokens.size() - live.computed);
