@@ -24,10 +24,14 @@ class TokenConstraint {
   // Tokens that must come next whatever the model thinks: appended without sampling (jump-forward). Usually
   // empty.
   virtual std::vector<TokenId> forced() = 0;
+  // Tokens that are likely to come next, though others may: worth a guess. Usually empty.
+  virtual std::vector<TokenId> likely() { return {}; }
   // A token was appended, sampled or forced.
   virtual void accept(TokenId token) = 0;
   // The generation is complete: nothing more is generated.
   virtual bool finished() const = 0;
+  // A copy in the same state that goes its own way, for looking ahead along guesses.
+  virtual std::unique_ptr<TokenConstraint> clone() const = 0;
 };
 
 struct Generation {

@@ -51,6 +51,7 @@ class Even : public TokenConstraint {
   }
   void accept(TokenId) override { ++accepted_; }
   bool finished() const override { return false; }
+  std::unique_ptr<TokenConstraint> clone() const override { return std::make_unique<Even>(*this); }
 
  private:
   int accepted_ = 0;
