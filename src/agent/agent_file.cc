@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 #include "agent/tool_names.h"
 #include "base/json_schema.h"
 #include "base/text.h"
+#include "infer/stop_strings.h"
 #include "planner/graph.h"
 
 namespace tsukai::agent {
@@ -29,6 +31,8 @@ constexpr std::int64_t kSecondsMax = 30 * 24 * 3600;
 constexpr double kUsdMax = 1e6;
 constexpr std::int64_t kRecallMax = 100;
 constexpr std::int64_t kTokensPerStepMax = 1'000'000;
+constexpr std::size_t kLogitBiasMax = 1024;  // tokens
+constexpr double kLogitBiasLargest = 100;    // as in the OpenAI API
 constexpr std::int64_t kCallsPerStepMax = 64;
 constexpr std::int64_t kParallelCallsMax = 64;
 constexpr IntegerRange kResultPreview = {256, 16'384};
@@ -228,7 +232,49 @@ void read_budget(MappingReader& top, const AgentFileSupport& supported, Budget& 
   });
 }
 
-void read_sampling(MappingReader& top, infer::Sampling& sampling) {
+// `logit_bias: {TOKEN: BIAS}`, tokens by their numbers in the model's vocabulary.
+void read_logit_bias(MappingReader& sampling_map, infer::Sampling& sampling) {
+  sampling_map.mapping("logit_bias", [&](MappingReader& map) {
+    const auto& members = map.node().members;
+    if (members.size() > kLogitBiasMax) {
+      map.mistake(map.node().place,
+                  fmt::format("\"sampling.logit_bias\" has {} tokens; at most {} can be biased",
+                              members.size(), kLogitBiasMax));
+    }
+    for (const auto& [key, ignored] : members) {
+      infer::TokenId token = -1;
+      const char* const end = key.scalar.data() + key.scalar.size();
+      const auto [stopped, error] = std::from_chars(key.scalar.data(), end, token);
+      const auto bias = map.real(key.scalar, {-kLogitBiasLargest, kLogitBiasLargest});
+      const bool spelled = error == std::errc() && stopped == end && std::to_string(token) == key.scalar;
+      if (!spelled || token < 0) {
+        map.mistake(
+            key.place,
+            fmt::format("\"sampling.logit_bias\": \"{}\" is no token; write its number, as `tsukai model "
+                        "tokenize` tells it",
+                        key.scalar));
+      } else if (bias) {
+        sampling.logit_bias.emplace_back(token, static_cast<float>(*bias));
+      }
+    }
+  });
+}
+
+void read_stop(MappingReader& sampling_map, std::vector<std::string>& stop) {
+  for (auto& [text, place] : sampling_map.strings("stop")) {
+    if (text.empty() || text.size() > infer::StopStrings::kStopBytesMax)
+      sampling_map.mistake(place, fmt::format("a text in \"sampling.stop\" has 1 to {} bytes, not {}",
+                                              infer::StopStrings::kStopBytesMax, text.size()));
+    stop.push_back(std::move(text));
+  }
+  if (stop.size() > infer::StopStrings::kStopsMax)
+    sampling_map.mistake(sampling_map.get("stop")->place,
+                         fmt::format("\"sampling.stop\" has {} texts; at most {} are watched for",
+                                     stop.size(), infer::StopStrings::kStopsMax));
+}
+
+void read_sampling(MappingReader& top, AgentFile& file) {
+  infer::Sampling& sampling = file.sampling;
   top.mapping("sampling", [&](MappingReader& map) {
     auto real = [&](const char* key, RealRange range, float& value) {
       if (auto given = map.real(key, range)) value = static_cast<float>(*given);
@@ -241,6 +287,8 @@ void read_sampling(MappingReader& top, infer::Sampling& sampling) {
     real("frequency_penalty", {-10, 10}, sampling.frequency_penalty);
     if (auto top_k = map.integer("top_k", {0, 1'000'000})) sampling.top_k = static_cast<int>(*top_k);
     if (auto seed = map.integer("seed", {0, INT64_MAX})) sampling.seed = static_cast<std::uint64_t>(*seed);
+    read_logit_bias(map, sampling);
+    read_stop(map, file.stop);
   });
 }
 
@@ -391,7 +439,7 @@ void read_top(MappingReader& top, const AgentFileOptions& options, AgentFile& fi
   read_budget(top, supported, file.budget);
   read_policy(top, supported, file);
   read_output(top, file);
-  read_sampling(top, file.sampling);
+  read_sampling(top, file);
   file.tokens_per_step =
       static_cast<std::size_t>(top.integer("tokens_per_step", {1, kTokensPerStepMax})
                                    .value_or(static_cast<std::int64_t>(file.tokens_per_step)));

@@ -90,6 +90,7 @@ struct AgentFile {
   std::vector<PolicyRule> policy;
   std::optional<JsonValue> output_schema;
   infer::Sampling sampling;
+  std::vector<std::string> stop;  // `sampling: {stop: ...}`: an answer ends before the first of these.
   std::size_t tokens_per_step = 512;
   std::size_t calls_per_step = 8;  // Tool calls the model may make in one turn.
   // `results: {preview: BYTES}`: longer results are shown by their beginning and read on with

@@ -11,7 +11,8 @@ namespace tsukai::agent {
 namespace {
 
 constexpr std::size_t kParamsMax = 64;
-constexpr std::size_t kFilledBytesMax = 1u << 20;  // Of one text after filling in.
+constexpr std::size_t kFilledBytesMax = 1u << 20;       // Of one text after filling in,
+constexpr std::size_t kFilledBytesInAllMax = 4u << 20;  // and of all that were filled in.
 
 bool name_letter(char c, bool first) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (!first && c >= '0' && c <= '9');
@@ -98,7 +99,12 @@ class Filler {
         unknown(node.place, name);
         return;
       }
-      if (open == 0 && from == text.size()) return put(node, value->second);
+      if (open == 0 && from == text.size()) {
+        if (room_for(node.place,
+                     value->second.is_string() ? value->second.get_ref<const std::string&>().size() : 0))
+          put(node, value->second);
+        return;
+      }
       out += value->second.is_string() ? value->second.get<std::string>() : value->second.dump();
       if (out.size() > kFilledBytesMax) {
         mistakes_.add(node.place, fmt::format("the text has over {} bytes once its parameters are filled in",
@@ -106,9 +112,20 @@ class Filler {
         return;
       }
     }
-    if (from == 0) return;
+    if (from == 0 || !room_for(node.place, out.size())) return;
     node.scalar = out + text.substr(from);
     node.plain = false;
+  }
+
+  // Told once: after it nothing more is filled in.
+  bool room_for(Place place, std::size_t bytes) {
+    if (filled_bytes_ > kFilledBytesInAllMax) return false;
+    filled_bytes_ += bytes;
+    if (filled_bytes_ <= kFilledBytesInAllMax) return true;
+    mistakes_.add(place,
+                  fmt::format("the file's texts have over {} bytes in all once its parameters are filled in",
+                              kFilledBytesInAllMax));
+    return false;
   }
 
   void put(YamlNode& node, const Json& value) {
@@ -126,6 +143,7 @@ class Filler {
   std::map<std::string, Json> values_;
   std::vector<std::string> names_;
   Mistakes& mistakes_;
+  std::size_t filled_bytes_ = 0;
 };
 
 void read_param(MappingReader& params, const YamlNode& key, const YamlNode& value,

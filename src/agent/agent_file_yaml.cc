@@ -44,6 +44,12 @@ class Copier {
         break;
       case YAML::NodeType::Scalar:
         node.kind = YamlNode::Kind::kScalar;
+        text_bytes_ += from.Scalar().size();
+        if (text_bytes_ > kYamlTextBytesMax) {
+          return stop(node,
+                      fmt::format("the file has more than {} bytes of text once its aliases are expanded",
+                                  kYamlTextBytesMax));
+        }
         node.scalar = from.Scalar();
         node.plain = from.Tag() == "?" || from.Tag().empty();
         if (!valid_utf8(node.scalar)) mistakes_.add(node.place, "this text is not UTF-8");
@@ -84,7 +90,7 @@ class Copier {
   }
 
   Mistakes& mistakes_;
-  std::size_t nodes_ = 0;
+  std::size_t nodes_ = 0, text_bytes_ = 0;
   bool stopped_ = false;
 };
 

@@ -15,6 +15,7 @@ namespace tsukai::agent {
 constexpr std::size_t kAgentFileBytesMax = 256u << 10;
 constexpr std::size_t kYamlNodesMax =
     20'000;  // After aliases are expanded: a "billion laughs" file ends here.
+constexpr std::size_t kYamlTextBytesMax = 4 * kAgentFileBytesMax;  // Likewise: aliases of long texts.
 constexpr int kYamlDepthMax = 32;
 constexpr std::size_t kMistakesMax = 50;  // Told of one file.
 

@@ -358,12 +358,14 @@ Result<void> Progress::take_reply(const Row& row) {
   std::int64_t new_tokens = -1;
   if (!open->prompt.tokens.empty()) {
     new_tokens = static_cast<std::int64_t>(open->prompt.tokens.size() - open->prompt.kept_tokens);
-    // The last token of a turn is produced but never read until the next one: it is new there.
-    const bool all_kept = lent_ || open->prompt.kept_tokens == transcript.tokens.size();
-    if (open->prompt.kept_tokens > 0 && all_kept) ++new_tokens;
+    // The last tokens of a turn are produced but never read until the next one: they are new there.
+    const auto kept = static_cast<std::int64_t>(open->prompt.kept_tokens);
+    const auto said = lent_ ? kept : static_cast<std::int64_t>(transcript.tokens.size());
+    new_tokens += std::clamp<std::int64_t>(kept - (said - unread_), 0, kept);
   }
   totals.add_model_call(reply.usage, new_tokens, number_at(*row.payload, "ms"));
   lent_ = false;
+  unread_ = reply.usage.unread_tokens;
   transcript.text = std::move(open->prompt.text) + reply.text;
   transcript.tokens = std::move(open->prompt.tokens);
   transcript.tokens.insert(transcript.tokens.end(), reply.tokens.begin(), reply.tokens.end());

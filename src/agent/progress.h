@@ -136,7 +136,8 @@ struct Progress {
   Result<void> take_signal(const Row& row);
   void settle(CallProgress& call, Outcome outcome, std::string observation, double ms);
 
-  bool lent_ = false;  // The transcript is the beginning of the open turn's prompt.
+  bool lent_ = false;        // The transcript is the beginning of the open turn's prompt.
+  std::int64_t unread_ = 0;  // How many of its last tokens the model has not read yet.
 };
 
 // "step-3", "step-3/call-1"; both counted from 1.

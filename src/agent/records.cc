@@ -32,15 +32,19 @@ infer::FinishReason finish_named(const std::string& text) {
   return infer::FinishReason::kStop;
 }
 
-Json sampling_record(const infer::Sampling& sampling) {
-  return {{"temperature", sampling.temperature},
-          {"top_p", sampling.top_p},
-          {"top_k", sampling.top_k},
-          {"min_p", sampling.min_p},
-          {"repetition_penalty", sampling.repetition_penalty},
-          {"presence_penalty", sampling.presence_penalty},
-          {"frequency_penalty", sampling.frequency_penalty},
-          {"seed", sampling.seed}};
+// What came later is written where it is used, so that the records of before still replay to the same bytes.
+Json sampling_record(const infer::Sampling& sampling, const std::vector<std::string>& stop) {
+  Json out = {{"temperature", sampling.temperature},
+              {"top_p", sampling.top_p},
+              {"top_k", sampling.top_k},
+              {"min_p", sampling.min_p},
+              {"repetition_penalty", sampling.repetition_penalty},
+              {"presence_penalty", sampling.presence_penalty},
+              {"frequency_penalty", sampling.frequency_penalty},
+              {"seed", sampling.seed}};
+  for (const auto& [token, bias] : sampling.logit_bias) out["logit_bias"].push_back({token, bias});
+  if (!stop.empty()) out["stop"] = stop;
+  return out;
 }
 
 // One entry of an `mcpServers` object.
@@ -179,6 +183,12 @@ infer::Sampling sampling_from(const Json& json) {
   if (const auto* seed = find(json, "seed"); seed != nullptr && seed->is_number_unsigned()) {
     sampling.seed = seed->get<std::uint64_t>();
   }
+  if (const auto* biases = find(json, "logit_bias"); biases != nullptr && biases->is_array()) {
+    for (const auto& bias : *biases) {
+      if (bias.is_array() && bias.size() == 2 && bias[0].is_number_integer() && bias[1].is_number())
+        sampling.logit_bias.emplace_back(bias[0].get<infer::TokenId>(), bias[1].get<float>());
+    }
+  }
   return sampling;
 }
 
@@ -240,7 +250,7 @@ Json agent_record(const AgentFile& file, const Redaction& redaction) {
               {"memory", {{"scope", file.memory_scope}, {"recall", file.memory_recall}}},
               {"budget", budget_record(file.budget)},
               {"policy", policy_record(file.policy)},
-              {"sampling", sampling_record(file.sampling)},
+              {"sampling", sampling_record(file.sampling, file.stop)},
               {"tokens_per_step", file.tokens_per_step},
               {"calls_per_step", file.calls_per_step}};
   // What came later is written where it is used, so that the records of before still replay to the same
@@ -290,7 +300,10 @@ Result<AgentFile> agent_from(const Json& record, bool start_servers) {
   const auto planner = string_at(record, "planner");
   file.planner = planner == "plan" ? Planner::kPlan : planner == "auto" ? Planner::kAuto : Planner::kReact;
   if (const auto* steps = find(record, "steps")) file.steps = *steps;
-  if (const auto* sampling = find(record, "sampling")) file.sampling = sampling_from(*sampling);
+  if (const auto* sampling = find(record, "sampling")) {
+    file.sampling = sampling_from(*sampling);
+    file.stop = strings_of(find(*sampling, "stop"));
+  }
   file.tokens_per_step = static_cast<std::size_t>(integer_at(record, "tokens_per_step", 512));
   file.calls_per_step = static_cast<std::size_t>(integer_at(record, "calls_per_step", 8));
   file.parallel_calls = static_cast<std::size_t>(integer_at(record, "parallel_calls", 8));
@@ -333,7 +346,7 @@ Json intent_record(const infer::ChatRequest& request, const infer::Prompt& promp
               {"tool_choice", choice_name(request.tool_choice)},
               {"calls_max", request.calls_max},
               {"tokens_max", request.tokens_max},
-              {"sampling", sampling_record(request.sampling)}};
+              {"sampling", sampling_record(request.sampling, request.stop)}};
   put_text(out, "text", prompt.text.substr(prompt.kept_bytes));
   if (note != planner::NoteKind::kNone) out["note"] = {{"kind", name(note)}, {"text", note_text}};
   return out;

@@ -36,6 +36,7 @@ struct RemotePreset {
   bool parallel_flag = true;     // parallel_tool_calls,
   bool seed = true;              // seed,
   bool required_choice = true;   // and tool_choice "required".
+  bool logit_bias = false;       // logit_bias is taken.
   bool echo_reasoning = false;   // Turns that call tools are sent back with their reasoning.
   // Sampling beyond the OpenAI API that it takes, under these names.
   std::string_view top_k, min_p, repetition_penalty;

@@ -95,6 +95,11 @@ Result<void> add_sampling(const RemoteSpec& spec, const infer::Sampling& samplin
     if (preset.repetition_penalty.empty()) return cannot("repetition_penalty");
     body[std::string(preset.repetition_penalty)] = plain(sampling.repetition_penalty);
   }
+  if (!sampling.logit_bias.empty()) {
+    if (!preset.logit_bias) return cannot("logit_bias");
+    Json& biases = body["logit_bias"];
+    for (const auto& [token, bias] : sampling.logit_bias) biases[std::to_string(token)] = plain(bias);
+  }
   return {};
 }
 

@@ -41,6 +41,7 @@ infer::ChatRequest Run::request_for(const planner::AskModel& question) {
   request.tool_choice = question.tool_choice;
   request.output_schema = parts_.file.output_schema;
   request.sampling = parts_.file.sampling;
+  request.stop = parts_.file.stop;
   // Each turn has its own, so that two turns from equal prompts need not be equal; greedy decoding does not
   // look at it.
   request.sampling.seed += step_number();

@@ -210,6 +210,7 @@ Result<void> Run::begin_question(std::size_t index) {
   request.messages.push_back(std::move(question));
   request.tool_choice = infer::ToolChoice::kNone;
   request.sampling = parts_.file.sampling;
+  request.stop = parts_.file.stop;
   request.sampling.seed += index;
   const auto left = this->left().tokens;
   request.tokens_max =

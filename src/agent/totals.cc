@@ -66,6 +66,7 @@ Json usage_json(const infer::Usage& usage) {
               {"prefilled_tokens", usage.prefilled_tokens}, {"rewound_tokens", usage.rewound_tokens},
               {"generated_tokens", usage.generated_tokens}, {"forced_tokens", usage.forced_tokens},
               {"prefill_ms", rounded(usage.prefill_ms)},    {"decode_ms", rounded(usage.decode_ms)}};
+  if (usage.unread_tokens > 1) out["unread_tokens"] = usage.unread_tokens;
   if (usage.usd > 0) out["usd"] = usage.usd;
   return out;
 }
@@ -78,6 +79,7 @@ infer::Usage usage_from(const Json& json) {
   usage.rewound_tokens = integer_at(json, "rewound_tokens");
   usage.generated_tokens = integer_at(json, "generated_tokens");
   usage.forced_tokens = integer_at(json, "forced_tokens");
+  usage.unread_tokens = integer_at(json, "unread_tokens", 1);
   usage.prefill_ms = number_at(json, "prefill_ms");
   usage.decode_ms = number_at(json, "decode_ms");
   usage.usd = number_at(json, "usd");

@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/task.h"
@@ -25,17 +24,20 @@ class TokenConstraint {
   // Tokens that must come next whatever the model thinks: appended without sampling (jump-forward). Usually
   // empty.
   virtual std::vector<TokenId> forced() = 0;
+  // Tokens that are likely to come next, though others may: worth a guess. Usually empty.
+  virtual std::vector<TokenId> likely() { return {}; }
   // A token was appended, sampled or forced.
   virtual void accept(TokenId token) = 0;
   // The generation is complete: nothing more is generated.
   virtual bool finished() const = 0;
+  // A copy in the same state that goes its own way, for looking ahead along guesses.
+  virtual std::unique_ptr<TokenConstraint> clone() const = 0;
 };
 
 struct Generation {
   std::vector<TokenId> prompt;  // Whole; not empty.
   std::size_t tokens_max = 0;   // Generated at most; forced ones count.
   Sampling sampling;
-  std::vector<std::pair<TokenId, float>> logit_bias;  // Added to these logits; no token twice.
   // Log probabilities are told of each token and of so many of the most probable ones in its place, at most
   // kAlternativesMax; nothing: of none.
   std::optional<int> logprobs;

@@ -184,7 +184,6 @@ class FileModel : public LocalModel {
     auto stops = std::make_shared<StopStrings>(std::move(watched));
     Generation generation;
     generation.prompt = std::move(prompt);
-    generation.logit_bias = std::move(options.logit_bias);
     generation.logprobs = options.logprobs;
     generation.tokens_max = options.tokens_max;
     generation.sampling = options.sampling;

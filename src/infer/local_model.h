@@ -35,8 +35,7 @@ struct GenerateOptions {
   Sampling sampling;
   std::optional<JsonValue> schema;
   std::vector<std::string> stop;  // The text ends before the first of these; the tokens end with it.
-  std::vector<std::pair<TokenId, float>> logit_bias;  // Added to these logits; no token twice.
-  std::optional<int> logprobs;  // Of each token, and of so many of the most probable beside it.
+  std::optional<int> logprobs;    // Of each token, and of so many of the most probable beside it.
 };
 
 // How probable the model holds a token to be among those that the constraint allows, before penalties, biases

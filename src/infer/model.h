@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -61,6 +62,7 @@ struct Sampling {
   float presence_penalty = 0;
   float frequency_penalty = 0;
   std::uint64_t seed = 0;
+  std::vector<std::pair<TokenId, float>> logit_bias{};  // Added to these logits; no token twice.
 };
 
 // A piece of a call while the model writes it: for calls that are begun before they are whole.
@@ -124,6 +126,9 @@ struct Usage {
   std::int64_t drafted_tokens =
       0;  // Guessed by prompt lookup and checked in the same step as the token before.
   std::int64_t rejected_tokens = 0;  // Of these, computed in vain. Neither kind is part of generated_tokens.
+  // The last generated tokens have no K and V yet: the last one, and forced ones before it. The next turn
+  // computes them.
+  std::int64_t unread_tokens = 1;
   double prefill_ms = 0;
   double decode_ms = 0;
   double usd = 0;  // By the model's price list; 0 for a local model.

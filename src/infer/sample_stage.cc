@@ -4,10 +4,10 @@
 
 namespace tsukai::infer {
 
-Adjustments::Adjustments(const Sampling& sampling, std::span<const std::pair<TokenId, float>> bias)
+Adjustments::Adjustments(const Sampling& sampling)
     : counts_(sampling.repetition_penalty != 1 || sampling.presence_penalty != 0 ||
               sampling.frequency_penalty != 0) {
-  for (const auto& [token, value] : bias) by_token_[token] = {token, 0, value};
+  for (const auto& [token, value] : sampling.logit_bias) by_token_[token] = {token, 0, value};
 }
 
 void Adjustments::said(TokenId token) {

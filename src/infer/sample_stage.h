@@ -17,8 +17,8 @@ namespace tsukai::infer {
 class Adjustments {
  public:
   Adjustments() = default;
-  // REQUIRES: no token twice in `bias`.
-  Adjustments(const Sampling& sampling, std::span<const std::pair<TokenId, float>> bias);
+  // REQUIRES: no token twice in its logit bias.
+  explicit Adjustments(const Sampling& sampling);
 
   // The token was appended, sampled or forced.
   void said(TokenId token);

@@ -36,7 +36,7 @@ Result<void> check_sampling(const Generation& generation, int vocabulary) {
   if (!(s.repetition_penalty > 0))
     return fail(Code::kInvalidArgument, "a repetition penalty must be above 0; 1 is none");
   std::set<TokenId> biased;
-  for (const auto& [token, bias] : generation.logit_bias) {
+  for (const auto& [token, bias] : s.logit_bias) {
     if (token < 0 || token >= vocabulary || !std::isfinite(bias) || !biased.insert(token).second) {
       return fail(Code::kInvalidArgument, "the logit bias of token " + std::to_string(token) +
                                               " is given twice, is no number, or the vocabulary of " +
@@ -77,13 +77,17 @@ struct Scheduler::Live {
   bool out_of_memory = false;
   bool fetching = false;
   std::vector<float> fetched;  // outputs on their way from the backend
+  std::size_t likely = 0;      // of these, what the constraint told
   // While tokens are chosen from the batch's logits:
   bool choosing = false;
-  int choice = -1;           // the round's index of the token asked for; -1: none is
+  struct Choice {
+    std::size_t guesses;  // that stand before it
+    int index;            // of the stage
+  };
+  std::vector<Choice> choices;
   std::size_t known = 0;     // tokens.size() before
   std::size_t accepted = 0;  // guesses that came true
-
-  bool decodes() const { return tokens.size() - computed == 1 && prefilled; }
+  std::size_t drawn = 0;     // where the last token that was not forced stands
 };
 
 Scheduler::Scheduler(Architecture& model, Backend& backend, KvCache& cache, Limits limits,
@@ -98,8 +102,8 @@ Scheduler::Scheduler(Architecture& model, Backend& backend, KvCache& cache, Limi
 Result<std::unique_ptr<Scheduler>> Scheduler::make(Architecture& model, Backend& backend, KvCache& cache,
                                                    Limits limits, std::function<void()> on_reached) {
   std::unique_ptr<Scheduler> scheduler(new Scheduler(model, backend, cache, limits, std::move(on_reached)));
-  TSUKAI_TRY(scheduler->stage_,
-             SampleStage::make(backend, static_cast<std::size_t>(model.shape().vocabulary), int{kLiveMax}));
+  TSUKAI_TRY(scheduler->stage_, SampleStage::make(backend, static_cast<std::size_t>(model.shape().vocabulary),
+                                                  std::max<int>(limits.rows_max, kLiveMax)));
   return scheduler;
 }
 
@@ -226,7 +230,7 @@ void Scheduler::admit(std::shared_ptr<EngineRequest> request) {
   live->begun = Steady::now();
   live->tokens = request->generation.prompt;
   live->pages_needed = pages_needed(*request);
-  live->adjustments = Adjustments(request->generation.sampling, request->generation.logit_bias);
+  live->adjustments = Adjustments(request->generation.sampling);
   live->lookup = PromptLookup(limits_.draft_tokens_max);
   live->sequence = cache_.begin(live->tokens, request->work == EngineWork::kGenerate);
   // The logits of the last prompt token are needed: when all is cached, its row is computed once more, stored
@@ -264,15 +268,10 @@ void Scheduler::begin_step() {
       fetch_outputs(*live);
     }
   }
-  begin_round();
-}
-
-// One token for each sequence that has logits at hand. The masks are made while the backend computes them.
-void Scheduler::begin_round() {
+  // The masks are made while the backend computes the logits.
   stage_->clear();
   for (const auto& live : live_) {
-    live->choice = -1;
-    if (live->choosing && !live->ended) ask_for_token(*live);
+    if (live->choosing) ask_for_tokens(*live);
   }
   if (!stage_->empty()) stage_->run(model_.logits());
   fence_ = backend_.fence(on_reached_);
@@ -281,19 +280,16 @@ void Scheduler::begin_round() {
 void Scheduler::collect() {
   if (!reached()) return;
   fence_.reset();
-  bool choosing = false;
   for (const auto& live : live_) {
     if (live->ended) continue;
     if (live->out_of_memory) {
       end(*live, Error(Code::kExhausted, "the KV memory is full", "run fewer generations at once"));
     } else if (live->choosing) {
-      take_token(*live);
-      choosing = choosing || (live->choosing && !live->ended);
+      take_tokens(*live);
     } else if (live->fetching) {
       take_outputs(*live);
     }
   }
-  if (choosing) return begin_round();
   std::erase_if(live_, [](const auto& live) { return live->ended; });
 }
 
@@ -351,7 +347,7 @@ void Scheduler::add_rows(Live& live, int rows) {
   if (live.rows == 0) return;
   const bool to_the_end = live.computed + static_cast<std::size_t>(live.rows) == live.tokens.size();
   const EngineWork work = live.request->work;
-  if (work == EngineWork::kGenerate && to_the_end && live.decodes()) add_draft(live);
+  if (work == EngineWork::kGenerate && to_the_end && live.prefilled) add_draft(live);
   sequence.rows = live.rows;
   sequence.first_page = static_cast<int>(batch_.pages.size());
   batch_.pages.insert(batch_.pages.end(), live.sequence->pages().begin(), live.sequence->pages().end());
@@ -367,14 +363,61 @@ void Scheduler::add_rows(Live& live, int rows) {
   for (int i = first; i < live.rows; ++i) wanted.push_back(sequence.first_row + i);
 }
 
-// Speculation: rows for the tokens that may follow, checked by sample_and_verify().
+// Speculation: rows for the tokens that may follow, checked in take_tokens().
 void Scheduler::add_draft(Live& live) {
   const int room = limits_.rows_max - static_cast<int>(batch_.tokens.size() + live_.size());
   const auto left = static_cast<int>(live.request->generation.tokens_max - live.output.tokens.size());
-  const auto guess = live.lookup.guess(live.tokens, std::min({limits_.draft_tokens_max, room, left - 1}));
-  for (const TokenId token : guess) {
+  for (const TokenId token : guess(live, std::min({limits_.draft_tokens_max, room, left - 1}))) {
     if (!add_row(live, token, live.tokens.size() + live.draft.size())) return;
     live.draft.push_back(token);
+  }
+}
+
+// What the constraint holds for likely, then what followed where the like was said before.
+std::vector<TokenId> Scheduler::guess(Live& live, int room) {
+  live.likely = 0;
+  if (room <= 0) return {};
+  const Generation& generation = live.request->generation;
+  std::vector<TokenId> guessed;
+  if (generation.constraint) guessed = generation.constraint->likely();
+  if (guessed.size() > static_cast<std::size_t>(room)) guessed.resize(static_cast<std::size_t>(room));
+  live.likely = guessed.size();
+  live.tokens.insert(live.tokens.end(), guessed.begin(), guessed.end());
+  const auto repeated = live.lookup.guess(live.tokens, room - static_cast<int>(guessed.size()));
+  live.tokens.resize(live.tokens.size() - guessed.size());
+  guessed.insert(guessed.end(), repeated.begin(), repeated.end());
+  if (generation.constraint && !guessed.empty())
+    permit(*generation.constraint, generation, static_cast<std::size_t>(room), guessed);
+  return guessed;
+}
+
+// Cuts guesses where they can't come true, and puts what the constraint forces in the place of what it does
+// not allow: a row spent on a token that can't come is a row lost.
+void Scheduler::permit(const TokenConstraint& constraint, const Generation& generation, std::size_t room,
+                       std::vector<TokenId>& guessed) {
+  const auto ahead = constraint.clone();
+  for (std::size_t at = 0; at < guessed.size();) {
+    const TokenId token = guessed[at];
+    const bool known = token >= 0 && token < model_.shape().vocabulary;
+    if (!known || (ahead->mask(mask_) && !mask_.test(token)) ||
+        std::ranges::find(generation.ends, token) != generation.ends.end()) {
+      return guessed.resize(at);
+    }
+    ahead->accept(token);
+    ++at;
+    if (ahead->finished()) return guessed.resize(at);
+    for (auto forced = ahead->forced(); !forced.empty(); forced = ahead->forced()) {
+      for (const TokenId next : forced) {
+        if (at >= room || ahead->finished()) return guessed.resize(std::min(at, guessed.size()));
+        if (at >= guessed.size() || guessed[at] != next) {
+          guessed.resize(at);
+          guessed.push_back(next);
+        }
+        ahead->accept(next);
+        ++at;
+      }
+      if (ahead->finished()) return guessed.resize(at);
+    }
   }
 }
 
@@ -411,59 +454,100 @@ void Scheduler::take_outputs(Live& live) {
   finish(live);
 }
 
-void Scheduler::ask_for_token(Live& live) {
+// One token, and one behind each guess for the case that it comes true: all of a draft is looked at in one
+// round, under the masks, penalties and biases that are those of each place.
+void Scheduler::ask_for_tokens(Live& live) {
+  live.choices.clear();
   const Generation& generation = live.request->generation;
-  if (live.output.tokens.size() >= generation.tokens_max) return;  // take_token() ends it
-  const bool masked = generation.constraint && generation.constraint->mask(mask_);
-  if (masked && std::ranges::all_of(mask_.words(), [](std::uint64_t word) { return word == 0; })) {
-    return end(live, Error(Code::kInternal, "the grammar allows no token at all"));
+  if (live.output.tokens.size() >= generation.tokens_max) return;  // take_tokens() ends it
+  TokenConstraint* constraint = generation.constraint.get();
+  std::unique_ptr<TokenConstraint> ahead;
+  Adjustments adjustments = live.adjustments;
+  std::size_t at = 0;  // guesses passed
+  const auto pass = [&](TokenId token) {
+    if (constraint && !ahead) constraint = (ahead = constraint->clone()).get();
+    if (constraint) constraint->accept(token);
+    adjustments.said(token);
+    ++at;
+    return !(constraint && constraint->finished()) && live.output.tokens.size() + at < generation.tokens_max;
+  };
+  while (true) {
+    const bool masked = constraint && constraint->mask(mask_);
+    if (masked && std::ranges::all_of(mask_.words(), [](std::uint64_t word) { return word == 0; })) {
+      if (at == 0) end(live, Error(Code::kInternal, "the grammar allows no token at all"));
+      return;
+    }
+    const int index =
+        stage_->add(live.output_row + static_cast<int>(at), generation.sampling, adjustments,
+                    masked ? &mask_ : nullptr, live.tokens.size() + at, generation.logprobs.value_or(-1));
+    live.choices.push_back({at, index});
+    if (at >= live.draft.size()) return;
+    const TokenId guess = live.draft[at];
+    if ((masked && !mask_.test(guess)) ||
+        std::ranges::find(generation.ends, guess) != generation.ends.end() || !pass(guess)) {
+      return;
+    }
+    if (!constraint) continue;
+    for (auto forced = constraint->forced(); !forced.empty(); forced = constraint->forced()) {
+      for (const TokenId token : forced) {
+        if (at >= live.draft.size() || live.draft[at] != token || !pass(token)) return;
+      }
+    }
   }
-  live.choice =
-      stage_->add(live.output_row + static_cast<int>(live.accepted), generation.sampling, live.adjustments,
-                  masked ? &mask_ : nullptr, live.tokens.size(), generation.logprobs.value_or(-1));
 }
 
-// Tokens are chosen from the last known token's logits on, as long as what comes out is what was guessed:
-// then the next token's logits are at hand too. Exactly the tokens that one step each would give, since
-// logits depend on no batch and a draw depends on its position alone.
-void Scheduler::take_token(Live& live) {
+// Tokens are taken from the last known token's logits on, as long as what comes out is what was guessed: then
+// the next token's logits are at hand too. Exactly the tokens that one step each would give, since logits
+// depend on no batch and a draw depends on its position alone.
+void Scheduler::take_tokens(Live& live) {
   if (!live.prefilled) {
     live.prefilled = true;
     live.first_logits = Steady::now();
     live.output.usage.prefill_ms = milliseconds(live.first_logits - live.begun);
   }
-  if (live.choice < 0) {
+  if (live.choices.empty()) {
     live.output.length = true;
     live.complete = true;
-  } else {
-    if (live.request->generation.logprobs) {
-      const auto told = stage_->logprobs(live.choice);
-      TokenProbability& one = live.output.probabilities.emplace_back();
-      one.logprob = static_cast<double>(told[0].logprob);
-      for (const TokenLogprob& other : told.subspan(1)) {
-        if (other.token >= 0) one.alternatives.emplace_back(other.token, static_cast<double>(other.logprob));
-      }
-    }
-    if (append(live, stage_->token(live.choice), false)) append_forced(live);
+  }
+  for (const auto& choice : live.choices) {
+    if (choice.guesses != live.accepted) break;
+    take_token(live, choice.index);
     if (live.ended) return;
+    const std::size_t added = live.tokens.size() - live.known;
+    while (live.accepted < std::min(added, live.draft.size()) &&
+           live.draft[live.accepted] == live.tokens[live.known + live.accepted]) {
+      ++live.accepted;
+    }
+    if (live.complete || live.accepted < added) break;
   }
-  const std::size_t added = live.tokens.size() - live.known;
-  while (live.accepted < std::min(added, live.draft.size()) &&
-         live.draft[live.accepted] == live.tokens[live.known + live.accepted]) {
-    ++live.accepted;
+  end_verification(live);
+}
+
+void Scheduler::take_token(Live& live, int choice) {
+  if (live.request->generation.logprobs) {
+    const auto told = stage_->logprobs(choice);
+    TokenProbability& one = live.output.probabilities.emplace_back();
+    one.logprob = static_cast<double>(told[0].logprob);
+    for (const TokenLogprob& other : told.subspan(1)) {
+      if (other.token >= 0) one.alternatives.emplace_back(other.token, static_cast<double>(other.logprob));
+    }
   }
-  if (live.complete || live.accepted < added) end_verification(live);
+  live.drawn = live.tokens.size();
+  if (append(live, stage_->token(choice), false)) append_forced(live);
 }
 
 void Scheduler::end_verification(Live& live) {
   live.choosing = false;
   if (!live.draft.empty()) {
-    live.lookup.learn(static_cast<int>(live.draft.size()), static_cast<int>(live.accepted));
+    const std::size_t likely = std::min(live.likely, live.draft.size());
+    live.lookup.learn(static_cast<int>(live.draft.size() - likely),
+                      static_cast<int>(std::max(live.accepted, likely) - likely));
     live.output.usage.drafted_tokens += static_cast<std::int64_t>(live.draft.size());
     live.output.usage.rejected_tokens += static_cast<std::int64_t>(live.draft.size() - live.accepted);
-    // The last token of a generation is left uncomputed, guessed or not: what a turn prefills depends on no
-    // guess.
-    live.computed = std::min(live.computed + live.accepted, live.tokens.size() - 1);
+    // What follows the last drawn token of a generation is left uncomputed, guessed or not: what the next
+    // turn prefills depends on no guess.
+    live.computed =
+        std::min(live.computed + live.accepted, live.complete ? live.drawn : live.tokens.size() - 1);
     live.sequence->truncate(live.computed);
   }
   if (live.complete) finish(live);
@@ -511,6 +595,7 @@ void Scheduler::append_forced(Live& live) {
 void Scheduler::finish(Live& live) {
   live.ended = true;
   if (live.prefilled) live.output.usage.decode_ms = milliseconds(Steady::now() - live.first_logits);
+  live.output.usage.unread_tokens = static_cast<std::int64_t>(live.tokens.size() - live.computed);
   live.sequence.reset();
   live.request->complete(EngineOutcome{std::move(live.output), std::move(live.values)});
 }

@@ -63,8 +63,7 @@ class Scheduler {
   // A step is with the backend: the KV cache must be left alone.
   bool in_flight() const { return fence_ != nullptr; }
   bool reached() const { return fence_ != nullptr && fence_->reached(); }
-  // Takes what the backend has computed, if it has: ends the step, or asks for the next tokens of guesses
-  // that came true.
+  // Takes what the backend has computed, if it has, and ends the step.
   void collect();
   // Ends everything with kCancelled.
   void cancel_all();
@@ -85,12 +84,15 @@ class Scheduler {
   void build_batch();
   void add_rows(Live& live, int rows);
   void add_draft(Live& live);
+  std::vector<TokenId> guess(Live& live, int room);
+  void permit(const TokenConstraint& constraint, const Generation& generation, std::size_t room,
+              std::vector<TokenId>& guessed);
   bool add_row(Live& live, TokenId token, std::size_t position);
   void fetch_outputs(Live& live);
   void take_outputs(Live& live);
-  void begin_round();
-  void ask_for_token(Live& live);
-  void take_token(Live& live);
+  void ask_for_tokens(Live& live);
+  void take_tokens(Live& live);
+  void take_token(Live& live, int choice);
   void end_verification(Live& live);
   bool append(Live& live, TokenId token, bool forced);  // false: the generation is complete
   void append_forced(Live& live);
@@ -108,7 +110,7 @@ class Scheduler {
   TokenMask mask_;
   std::unique_ptr<SampleStage> stage_;
   std::function<void()> on_reached_;
-  std::unique_ptr<Fence> fence_;  // of the round in flight; null: none is
+  std::unique_ptr<Fence> fence_;  // of the step in flight; null: none is
 };
 
 }  // namespace tsukai::infer

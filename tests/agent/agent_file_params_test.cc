@@ -97,6 +97,13 @@ TEST_SUITE("agent/agent_file/params") {
     for (int i = 0; i < 2000; ++i) yaml += "{{a}}";
     CHECK(agent_file_params_mistakes(yaml + "\"", {.params = {{"a", std::string(1000, 'y')}}})
               .find("once its parameters are filled in") != std::string::npos);
+    // None of the texts is too long, all together are.
+    std::string many =
+        "model: m\nparams: {a: {default: " + std::string(1000, 'x') + "}}\noutput:\n  schema:\n    enum:\n";
+    for (int i = 0; i < 5'000; ++i) many += "    - \"{{a}}\"\n";
+    const auto told = agent_file_params_mistakes(many);
+    CHECK(told.find("the file's texts have over 4194304 bytes in all once its parameters are filled in") !=
+          std::string::npos);
   }
 }
 
@@ -170,7 +177,8 @@ TEST_SUITE("agent/agent_file/schema") {
           std::string_view("model: m\npolicy: [{allow: '*'}, {ask: '*.pay', when: 'a > 5'}, {deny: '*'}]"),
           std::string_view(
               "model: m\noutput: {schema: {type: object}}\nsampling: {temperature: 0.2, top_p: 1, top_k: 0, "
-              "min_p: 0, seed: 1, repetition_penalty: 1, presence_penalty: 0, frequency_penalty: -1}")}) {
+              "min_p: 0, seed: 1, repetition_penalty: 1, presence_penalty: 0, frequency_penalty: -1, "
+              "logit_bias: {0: 1, 151935: -2.5}, stop: [a, 7]}")}) {
       CAPTURE(yaml);
       read(yaml, {.supported = kAll, .params_required = false});
       const auto errors = by_schema(yaml);
@@ -200,6 +208,10 @@ TEST_SUITE("agent/agent_file/schema") {
                                         "model: m\noutput: {schema: [1]}",
                                         "model: m\nsampling: {temperature: hot}",
                                         "model: m\nsampling: {top_p: 1.5}",
+                                        "model: m\nsampling: {logit_bias: {a: 1}}",
+                                        "model: m\nsampling: {logit_bias: {1: 200}}",
+                                        "model: m\nsampling: {stop: ['']}",
+                                        "model: m\nsampling: {stop: a}",
                                         "model: m\nparams: {'a b': {}}",
                                         "model: m\nparams: {a: {type: text}}",
                                         "model: m\nparams: {a: {enum: []}}",

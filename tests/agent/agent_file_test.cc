@@ -48,7 +48,8 @@ policy:
   - allow: "maps.*"
   - deny: "search.*"
 output: {schema: {type: object, properties: {answer: {type: string}}, required: [answer]}}
-sampling: {temperature: 0.7, top_p: 0.9, top_k: 40, min_p: 0.05, seed: 11, repetition_penalty: 1.1}
+sampling: {temperature: 0.7, top_p: 0.9, top_k: 40, min_p: 0.05, seed: 11, repetition_penalty: 1.1,
+  logit_bias: {271: -100, 9: 2.5}, stop: [END, "\n\n"]}
 tokens_per_step: 256
 )");
     CHECK(file.name == "day-out");
@@ -77,6 +78,9 @@ tokens_per_step: 256
     CHECK(file.sampling.temperature == doctest::Approx(0.7));
     CHECK(file.sampling.top_k == 40);
     CHECK(file.sampling.seed == 11);
+    CHECK(file.sampling.logit_bias ==
+          std::vector<std::pair<infer::TokenId, float>>{{271, -100.0f}, {9, 2.5f}});
+    CHECK(file.stop == std::vector<std::string>{"END", "\n\n"});
     CHECK(file.tokens_per_step == 256);
   }
 
@@ -149,6 +153,20 @@ tokens_per_step: 256
     has("model: m\npolicy: [{allow: '*', deny: '*'}]", "a rule is either allow, ask or deny");
     has("model: m\nsampling: {temperature: -1}", "\"sampling.temperature\" must be from 0 to 10, not -1");
     has("model: m\nsampling: {seed: 18446744073709551615}", "\"sampling.seed\" must be from 0");
+    has("model: m\nsampling: {logit_bias: [3]}", "\"sampling.logit_bias\" must be a mapping");
+    has("model: m\nsampling: {logit_bias: {gate: 1}}",
+        "a.yaml:2:25: \"sampling.logit_bias\": \"gate\" is no token; write its number");
+    has("model: m\nsampling: {logit_bias: {-1: 1}}", "\"-1\" is no token");
+    has("model: m\nsampling: {logit_bias: {01: 1}}", "\"01\" is no token");
+    has("model: m\nsampling: {logit_bias: {99999999999: 1}}", "\"99999999999\" is no token");
+    has("model: m\nsampling: {logit_bias: {1: 101}}",
+        "\"sampling.logit_bias.1\" must be from -100 to 100, not 101");
+    has("model: m\nsampling: {logit_bias: {1: x}}", "\"sampling.logit_bias.1\" must be a number, not text");
+    has("model: m\nsampling: {stop: x}", "\"sampling.stop\" must be a list, not text");
+    has("model: m\nsampling: {stop: ['']}",
+        "a.yaml:2:19: a text in \"sampling.stop\" has 1 to 1024 bytes, not 0");
+    has("model: m\nsampling: {stop: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]}",
+        "\"sampling.stop\" has 17 texts; at most 16 are watched for");
     has("model: m\noutput: {}", "\"output\" needs a \"schema\"");
     has("model: m\noutput: {schema: {type: 7}}", "\"output.schema\" is no JSON Schema");
     has("- a\n- b", "a.yaml:1:1: an agent file must be a mapping (key: value), not a list");
@@ -217,6 +235,12 @@ output:
     }
     CHECK(agent_file_mistakes(laughs).find("more than 20000 values once its aliases are expanded") !=
           std::string::npos);
+    // 60 kB whose aliases stand for 600 MB.
+    std::string texts =
+        "model: m\ninstructions: &a " + std::string(60'000, 'x') + "\noutput:\n  schema:\n    enum:\n";
+    for (int i = 0; i < 10'000; ++i) texts += i == 0 ? "      [*a" : ",*a";
+    CHECK(agent_file_mistakes(texts + "]")
+              .find("more than 1048576 bytes of text once its aliases are expanded") != std::string::npos);
     CHECK_FALSE(parse_agent_file("model: &m [*m]", "a.yaml").has_value());
     CHECK_FALSE(parse_agent_file("&a {model: m, x: *a}", "a.yaml").has_value());
   }

@@ -349,6 +349,11 @@ TEST_SUITE("agent/remote_model") {
     const auto body = parse_json(talk.model->render(talk.request, {})->text);
     CHECK(body->at("temperature") == 0.7);
     CHECK(body->at("seed") == 7);
+    talk.request.sampling.logit_bias = {{271, -100}, {9, 2.5f}};
+    talk.request.stop = {"END"};
+    const auto biased = parse_json(talk.model->render(talk.request, {})->text);
+    CHECK(biased->at("logit_bias") == Json{{"271", -100}, {"9", 2.5}});
+    CHECK(biased->at("stop") == Json::array({"END"}));
   }
 
   TEST_CASE("cancelling ends the request") {

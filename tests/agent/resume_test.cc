@@ -204,11 +204,17 @@ TEST_SUITE("agent/resume") {
     FakeTurn hanging;
     hanging.hangs = true;
     s.script.turns = {hanging};
+    s.file.sampling.logit_bias = {{271, -100}, {9, 0.1f}};
+    s.file.stop = {"END"};
     s.run_killed_when([&] { return s.script.requests.size() == 1; });
     s.script.turns = {says("done")};
     CHECK(s.resume()->state == RunState::kDone);
     REQUIRE(s.script.prompts.size() == 2);
     CHECK(s.script.prompts[0].text == s.script.prompts[1].text);
+    for (const auto& request : s.script.requests) {
+      CHECK(request.sampling.logit_bias == s.file.sampling.logit_bias);
+      CHECK(request.stop == s.file.stop);
+    }
     CHECK(s.kinds() == "RUN_STARTED MODEL_INTENT LEASE_TAKEN MODEL_INTENT MODEL_RESULT RUN_DONE");
     CHECK(s.rows()[3].attempt == 2);
   }

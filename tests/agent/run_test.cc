@@ -122,6 +122,29 @@ TEST_SUITE("agent/run") {
     CHECK(outcome->totals->at("prefix_hit_ratio").get<double>() > 0.7);
   }
 
+  TEST_CASE("tokens that a turn left unread are new in the next one, and what is computed twice is counted") {
+    Situation s;
+    s.tool("maps", "geo", answering("x"));
+    s.script.turns = {calls("maps__geo", {{"i", 1}}), calls("maps__geo", {{"i", 2}}), says("done")};
+    s.script.turns[0].unread = 7;
+    s.script.turns[1].unread = 1;
+    const auto outcome = s.run();
+    REQUIRE(outcome);
+    CHECK(outcome->totals->at("tokens_recomputed") == 0);
+    std::int64_t prompts = 0;
+    for (const auto& prompt : s.script.prompts)
+      prompts += static_cast<std::int64_t>(prompt.tokens.size() - prompt.kept_tokens);
+    CHECK(outcome->totals->at("prefilled_tokens") == prompts + 7 + 1);
+
+    Situation forgetful;
+    forgetful.tool("maps", "geo", answering("x"));
+    forgetful.script.turns = {calls("maps__geo", {{"i", 1}}), says("done")};
+    // Nine tokens are computed for the second time; that one of them was unread is all the first turn says.
+    forgetful.script.turns[0].unread = 1;
+    forgetful.script.turns[0].forgets = 9;
+    CHECK(forgetful.run()->totals->at("tokens_recomputed") == 9);
+  }
+
   TEST_CASE("totals add up what the model and the tools used") {
     Situation s;
     s.tool("maps", "geo", answering("x"));

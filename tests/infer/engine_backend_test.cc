@@ -51,6 +51,7 @@ class Even : public TokenConstraint {
   }
   void accept(TokenId) override { ++accepted_; }
   bool finished() const override { return false; }
+  std::unique_ptr<TokenConstraint> clone() const override { return std::make_unique<Even>(*this); }
 
  private:
   int accepted_ = 0;
@@ -60,7 +61,7 @@ Generation asked(std::vector<TokenId> prompt, std::size_t tokens_max) {
   Generation g = generation(std::move(prompt), tokens_max);
   g.constraint = std::make_unique<Even>();
   g.sampling = {.temperature = 0.6f, .top_p = 0.9f, .repetition_penalty = 1.1f, .seed = 9};
-  g.logit_bias = {{4, 1.5f}, {6, -1.5f}};
+  g.sampling.logit_bias = {{4, 1.5f}, {6, -1.5f}};
   g.logprobs = 3;
   return g;
 }
@@ -212,9 +213,10 @@ TEST_SUITE("infer/engine backend") {
     };
     CHECK(code([](Generation& g) { g.sampling.temperature = NAN; }) == Code::kInvalidArgument);
     CHECK(code([](Generation& g) { g.sampling.repetition_penalty = 0; }) == Code::kInvalidArgument);
-    CHECK(code([](Generation& g) { g.logit_bias = {{64, 1.0f}}; }) == Code::kInvalidArgument);
-    CHECK(code([](Generation& g) { g.logit_bias = {{1, 1.0f}, {1, 2.0f}}; }) == Code::kInvalidArgument);
-    CHECK(code([](Generation& g) { g.logit_bias = {{1, INFINITY}}; }) == Code::kInvalidArgument);
+    CHECK(code([](Generation& g) { g.sampling.logit_bias = {{64, 1.0f}}; }) == Code::kInvalidArgument);
+    CHECK(code([](Generation& g) { g.sampling.logit_bias = {{1, 1.0f}, {1, 2.0f}}; }) ==
+          Code::kInvalidArgument);
+    CHECK(code([](Generation& g) { g.sampling.logit_bias = {{1, INFINITY}}; }) == Code::kInvalidArgument);
     CHECK(code([](Generation& g) { g.logprobs = 21; }) == Code::kInvalidArgument);
     CHECK(code([](Generation& g) { g.logprobs = -1; }) == Code::kInvalidArgument);
   }

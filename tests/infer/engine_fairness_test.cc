@@ -52,6 +52,7 @@ class Runs : public TokenConstraint {
   }
   void accept(TokenId) override { ++accepted_; }
   bool finished() const override { return false; }
+  std::unique_ptr<TokenConstraint> clone() const override { return std::make_unique<Runs>(*this); }
 
  private:
   int accepted_ = 0;

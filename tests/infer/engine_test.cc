@@ -222,6 +222,7 @@ TEST_SUITE("infer/engine") {
       }
       void accept(TokenId) override { ++accepted_; }
       bool finished() const override { return accepted_ == 6; }
+      std::unique_ptr<TokenConstraint> clone() const override { return std::make_unique<Forcing>(*this); }
 
      private:
       int accepted_ = 0;
@@ -236,8 +237,16 @@ TEST_SUITE("infer/engine") {
     CHECK(output->tokens == std::vector<TokenId>{9, 4, 5, 6, 9, 9});
     CHECK(output->usage.generated_tokens == 6);
     CHECK(output->usage.forced_tokens == 3);
+    CHECK(output->usage.unread_tokens == 1);
     CHECK(!output->length);
     CHECK(seen == std::vector<bool>{false, true, true, true, false, false});
+
+    // Cut behind two forced tokens: the next turn computes them and the one before.
+    Generation cut = generation(some_tokens(10, 1), 3);
+    cut.constraint = std::make_unique<Forcing>();
+    const auto short_output = await(engine->generate(std::move(cut)));
+    CHECK(short_output->tokens == std::vector<TokenId>{9, 4, 5});
+    CHECK(short_output->usage.unread_tokens == 3);
 
     const auto free = await(engine->generate(generation(some_tokens(10, 1), 6)));
     CHECK(free->length);

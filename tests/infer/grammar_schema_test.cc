@@ -110,6 +110,11 @@ TEST_SUITE("infer/grammar/schema") {
     grammar_schema_check(R"({"type":"number","maximum":-1.5})", {"-1.5", "-2", "-100.25"},
                          {"-1.4", "0", "1"});
     grammar_schema_check(R"({"type":"number","multipleOf":0.25})", {"0.25", "1.5", "-3"}, {"0.3", "1.125"});
+    grammar_schema_check(R"({"type":"number","multipleOf":5.25,"minimum":-20})",
+                         {"5.25", "-15.75", "10.5", "10.50", "21", "525000000000000"},
+                         {"5.2", "5", "-21", "0.25", "5.250"});
+    grammar_schema_check(R"({"type":"integer","multipleOf":10000,"minimum":0,"maximum":9000000})",
+                         {"0", "10000", "9000000"}, {"1000", "9010000", "-10000", "10001"});
   }
 
   TEST_CASE("objects hold the required members, any of the others, in sorted order") {
@@ -206,6 +211,9 @@ TEST_SUITE("infer/grammar/schema") {
     CHECK(grammar_schema_refusal(R"({"type":"array","uniqueItems":true})").find("uniqueItems") !=
           std::string::npos);
     CHECK(grammar_schema_refusal(R"({"type":"number","multipleOf":0.1})").find("multipleOf") !=
+          std::string::npos);
+    CHECK(grammar_schema_refusal(R"({"type":"number","multipleOf":99.75})")
+              .find("multipleOf 99.75 takes more than 75000 states within so wide a minimum and maximum") !=
           std::string::npos);
   }
 

@@ -105,14 +105,13 @@ TEST_SUITE("infer/sampler") {
   }
 
   TEST_CASE("a bias moves a token up or down, before penalties, and never past the mask") {
-    CHECK(token({.logits = {1, 2, 3}, .bias = {{0, 2.5f}}}) == 0);
-    CHECK(token({.logits = {1, 2, 3}, .bias = {{2, -100.0f}}}) == 1);
-    CHECK(token({.logits = {1, 2, 3}, .allowed = {1, 2}, .bias = {{0, 100.0f}}}) == 2);
+    CHECK(token({.logits = {1, 2, 3}, .sampling = {.logit_bias = {{0, 2.5f}}}}) == 0);
+    CHECK(token({.logits = {1, 2, 3}, .sampling = {.logit_bias = {{2, -100.0f}}}}) == 1);
+    CHECK(token({.logits = {1, 2, 3}, .sampling = {.logit_bias = {{0, 100.0f}}}, .allowed = {1, 2}}) == 2);
     // (1 + 3) / 2 stays below 3; 1 / 2 + 3 would not.
-    CHECK(
-        token(
-            {.logits = {1, 2, 3}, .sampling = {.repetition_penalty = 2}, .said = {0}, .bias = {{0, 3.0f}}}) ==
-        2);
+    CHECK(token({.logits = {1, 2, 3},
+                 .sampling = {.repetition_penalty = 2, .logit_bias = {{0, 3.0f}}},
+                 .said = {0}}) == 2);
   }
 
   TEST_CASE("logits that are no numbers never win; where there are no others the lowest id does") {
@@ -128,10 +127,9 @@ TEST_SUITE("infer/sampler") {
   TEST_CASE("log probabilities are those of the tokens that may come, whatever is done to draw one") {
     const std::vector<float> logits{std::log(0.5f), std::log(0.3f), std::log(0.15f), std::log(0.05f)};
     const Choice choice{.logits = logits,
-                        .sampling = {.repetition_penalty = 9},
+                        .sampling = {.repetition_penalty = 9, .logit_bias = {{3, 0.5f}}},
                         .allowed = {0, 1, 3},
                         .said = {0},
-                        .bias = {{3, 0.5f}},
                         .alternatives = 2};
     for (const std::string& kernels : available_kernels()) {
       const auto told = choose(*cpu_backend(kernels), std::span(&choice, 1))[0];
@@ -178,7 +176,8 @@ TEST_SUITE("infer/sampler") {
         one.position = below(100'000);
         for (std::size_t i = below(20); i > 0; --i) one.said.push_back(static_cast<TokenId>(below(width)));
         if (below(3) == 0)
-          one.bias = {{static_cast<TokenId>(below(width)), static_cast<float>(uniform(-9, 9))}};
+          one.sampling.logit_bias = {
+              {static_cast<TokenId>(below(width)), static_cast<float>(uniform(-9, 9))}};
         if (below(2) == 0) {
           const std::size_t share = below(2) == 0 ? width : 1 + below(20);
           for (std::size_t i = 0; i < share; ++i) one.allowed.push_back(static_cast<TokenId>(below(width)));

@@ -2,6 +2,7 @@
 // is a byte.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <deque>
 #include <functional>
@@ -23,6 +24,8 @@ struct FakeTurn {
   bool hangs = false;            // Never answers: until cancelled.
   std::function<void()> before;  // Runs when the turn begins.
   double usd = 0;                // What it costs.
+  std::int64_t unread = 0;       // Its last tokens that the next turn reads; 0: it does not say.
+  std::int64_t forgets = 0;      // Tokens before them that the next turn has to compute again.
   // Tells its first call's arguments while it writes them, in these pieces; after piece i it goes on once
   // `goes_on(i)`, which is asked again and again.
   std::vector<std::string> pieces;
@@ -50,6 +53,7 @@ struct FakeScript {
   std::string unsupported_tool;
   std::size_t context_tokens = 1'000'000;
   int call_count = 0;
+  std::int64_t unread = 0;  // What the next turn has to read of the last one.
 };
 
 class FakeModel : public infer::ChatModel {
@@ -126,7 +130,10 @@ class FakeModel : public infer::ChatModel {
     for (unsigned char c : reply.text) reply.tokens.push_back(c);
     const auto size = [](const auto& list) { return static_cast<std::int64_t>(list.size()); };
     reply.usage.prompt_tokens = size(prompt.tokens);
-    reply.usage.reused_tokens = static_cast<std::int64_t>(prompt.kept_tokens);
+    reply.usage.reused_tokens =
+        std::max<std::int64_t>(static_cast<std::int64_t>(prompt.kept_tokens) - script_.unread, 0);
+    script_.unread = turn.unread + turn.forgets;
+    if (turn.unread > 0) reply.usage.unread_tokens = turn.unread;
     reply.usage.prefilled_tokens = size(prompt.tokens) - reply.usage.reused_tokens;
     reply.usage.generated_tokens = size(reply.tokens);
     reply.usage.usd = turn.usd;

@@ -83,10 +83,10 @@ TEST_SUITE("tools/twenty_tasks") {
     for (const auto* agent : {"maps", "weather", "shop", "search"})
       home.write(std::string(agent) + ".yaml", agent_of(agent, model));
     int done = 0, successes = 0, calls = 0, answered_calls = 0;
-    for (const auto& [agent, task, sought] : kTasks) {
+    for (const auto& work : kTasks) {
+      const std::string agent = work.agent, task = work.task;
       CAPTURE(task);
-      const auto finished =
-          tsukai(home, {"run", std::string(agent) + ".yaml", task, "--json", "--db", home / "tasks.db"});
+      const auto finished = tsukai(home, {"run", agent + ".yaml", task, "--json", "--db", home / "tasks.db"});
       std::string answer;
       for (const auto& line : split(finished.out, '\n')) {
         const auto event = line.empty() ? Result<Json>(Json()) : parse_json(line);
@@ -106,7 +106,7 @@ TEST_SUITE("tools/twenty_tasks") {
         CHECK(outcome != "invalid");
         CHECK(outcome != "unknown_tool");
       }
-      const bool success = lower(answer).find(sought) != std::string::npos;
+      const bool success = lower(answer).find(work.sought) != std::string::npos;
       successes += success ? 1 : 0;
       MESSAGE((success ? "+ " : "- ") << task << " -> " << shortened(answer, 120));
     }

@@ -167,12 +167,10 @@ void add_model(CLI::App& app, CommandLine& line) {
       ->option_text("TEXT")
       ->expected(1)
       ->take_all();
-  make->add_option("--logit-bias", generate.logit_bias,
-                   "With --plain: add BIAS to a token's logit; more than once")
+  make->add_option("--logit-bias", generate.logit_bias, "Add BIAS to a token's logit; more than once")
       ->option_text("TOKEN=BIAS")
       ->expected(1)
-      ->take_all()
-      ->needs("--plain");
+      ->take_all();
   make->add_option("--logprobs", generate.logprobs,
                    "With --plain and --json: how likely each token was, and N others")
       ->option_text("N")

@@ -85,10 +85,6 @@ Task<Text> continue_text(infer::LocalModel& model, GenerateArguments arguments, 
   options.sampling = sampling;
   options.schema = std::move(schema);
   options.stop = arguments.stop;
-  for (const std::string& word : arguments.logit_bias) {
-    TSUKAI_CO_TRY(const auto bias, bias_of(word));
-    options.logit_bias.push_back(bias);
-  }
   if (arguments.logprobs >= 0) options.logprobs = arguments.logprobs;
   TSUKAI_CO_TRY(auto made, co_await model.complete(model.tokenize(arguments.prompt, false),
                                                    std::move(options), std::move(on_text)));
@@ -143,6 +139,11 @@ int generate(Output& output, GenerateArguments arguments) {
   sampling.top_k = arguments.top_k;
   sampling.min_p = arguments.min_p;
   sampling.seed = arguments.seed;
+  for (const std::string& word : arguments.logit_bias) {
+    const auto bias = bias_of(word);
+    if (!bias) return output.fail(bias.error());
+    sampling.logit_bias.push_back(*bias);
+  }
   output.busy("the model reads");
   bool any = false;
   infer::OnText on_text;

@@ -35,6 +35,29 @@ std::vector<TokenId> forced_tokens(const Tokenizer& tokenizer, const Matcher& ma
   return tokens;
 }
 
+// What a matcher says must come next, its last token too.
+std::vector<TokenId> likely_tokens(const Tokenizer& tokenizer, const Matcher& matcher) {
+  const std::string bytes = matcher.forced(kForcedBytesMax);
+  return bytes.empty() ? std::vector<TokenId>() : tokenizer.encode(bytes);
+}
+
+// A matcher that is copied with its owner.
+class OwnMatcher {
+ public:
+  OwnMatcher() = default;
+  explicit OwnMatcher(std::unique_ptr<Matcher> matcher) : matcher_(std::move(matcher)) {}
+  OwnMatcher(const OwnMatcher& other) : matcher_(other.matcher_ ? other.matcher_->clone() : nullptr) {}
+  OwnMatcher& operator=(OwnMatcher other) noexcept {
+    matcher_ = std::move(other.matcher_);
+    return *this;
+  }
+  Matcher& operator*() const { return *matcher_; }
+  Matcher* operator->() const { return matcher_.get(); }
+
+ private:
+  std::unique_ptr<Matcher> matcher_;
+};
+
 class GrammarConstraint : public TokenConstraint {
  public:
   GrammarConstraint(std::shared_ptr<const Tokenizer> tokenizer, std::unique_ptr<Matcher> matcher,
@@ -50,15 +73,19 @@ class GrammarConstraint : public TokenConstraint {
     if (matcher_->must_end()) return {};
     return forced_tokens(*tokenizer_, *matcher_);
   }
+  std::vector<TokenId> likely() override { return likely_tokens(*tokenizer_, *matcher_); }
   void accept(TokenId token) override {
     if (std::find(ends_.begin(), ends_.end(), token) != ends_.end()) return;
     TSUKAI_CHECK(matcher_->accept(tokenizer_->bytes(token)), "a token outside the mask was taken");
   }
   bool finished() const override { return matcher_->must_end(); }
+  std::unique_ptr<TokenConstraint> clone() const override {
+    return std::make_unique<GrammarConstraint>(*this);
+  }
 
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::unique_ptr<Matcher> matcher_;
+  OwnMatcher matcher_;
   std::vector<TokenId> ends_;
 };
 
@@ -128,6 +155,11 @@ class TurnConstraint : public TokenConstraint {
     return {};
   }
 
+  std::vector<TokenId> likely() override {
+    if (state_ != State::kCall && state_ != State::kOutput) return {};
+    return likely_tokens(*tokenizer_, *matcher_);
+  }
+
   void accept(TokenId token) override {
     const std::string_view bytes = tokenizer_->bytes(token, true);
     bytes_ += bytes.size();
@@ -141,6 +173,12 @@ class TurnConstraint : public TokenConstraint {
   }
 
   bool finished() const override { return ended_; }
+
+  std::unique_ptr<TokenConstraint> clone() const override {
+    auto copy = std::make_unique<TurnConstraint>(*this);
+    copy->trace_ = std::make_shared<TurnTrace>(*trace_);
+    return copy;
+  }
 
  private:
   void take(TokenId token, std::string_view bytes) {
@@ -240,10 +278,10 @@ class TurnConstraint : public TokenConstraint {
   void enter(State state) {
     state_ = state;
     if (state == State::kCall) {
-      matcher_ = Matcher::make(rules_.call, masks_);
+      matcher_ = OwnMatcher(Matcher::make(rules_.call, masks_));
       if (trace_->call_begin_bytes == std::string::npos) trace_->call_begin_bytes = call_offset();
     } else if (state == State::kOutput) {
-      matcher_ = Matcher::make(rules_.output, masks_);
+      matcher_ = OwnMatcher(Matcher::make(rules_.output, masks_));
     }
   }
 
@@ -370,7 +408,7 @@ class TurnConstraint : public TokenConstraint {
   State state_ = State::kFree;
   State next_ = State::kFree;
   std::vector<TokenId> pending_;            // kForced
-  std::unique_ptr<Matcher> matcher_;        // kCall, kOutput
+  OwnMatcher matcher_;                      // kCall, kOutput
   std::vector<TokenId> closing_, another_;  // kAfterCall: the two ways on, and
   std::size_t step_ = 0;                    // how far they agree.
   std::string tail_;                        // Text since the state was entered.

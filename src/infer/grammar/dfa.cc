@@ -94,17 +94,32 @@ std::shared_ptr<const Dfa> Dfa::finish(const RawDfa& raw) {
     const auto t = raw.states[s].next[b];
     return t == kDead || bytes[t] == kDead ? kDead : number[t];
   };
-  // Bytes that no state tells apart share a column: found by a hash of the column, then compared.
+  // Bytes that no state tells apart share a column: found by a hash of the column, then compared; those that
+  // lead nowhere, most of them in a number, share one anyway.
+  std::array<bool, 256> used{};
+  for (auto s : live) {
+    for (int b = 0; b < 256; ++b) used[b] = used[b] || target(s, b) != kDead;
+  }
   std::array<std::uint64_t, 256> hash{};
   for (auto s : live) {
     for (int b = 0; b < 256; ++b) {
+      if (!used[b]) continue;
       hash[b] = (hash[b] ^ target(s, b)) * 0x9E3779B97F4A7C15ull;
       hash[b] ^= hash[b] >> 29;
     }
   }
   std::vector<int> representative;
   std::unordered_multimap<std::uint64_t, std::uint8_t> columns;
+  int nowhere = -1;  // the column of those that lead nowhere
   for (int b = 0; b < 256; ++b) {
+    if (!used[b]) {
+      if (nowhere < 0) {
+        nowhere = static_cast<int>(representative.size());
+        representative.push_back(b);
+      }
+      out->class_of_[b] = static_cast<std::uint8_t>(nowhere);
+      continue;
+    }
     auto [first, last] = columns.equal_range(hash[b]);
     while (first != last && !std::all_of(live.begin(), live.end(), [&](auto s) {
              return target(s, b) == target(s, representative[first->second]);

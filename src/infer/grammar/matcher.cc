@@ -27,9 +27,12 @@ class MaskWalk {
       if (automaton_.program().nodes[frame.node].kind == Node::kLiteral) plain.push_back(stack);
     }
     if (!plain.empty()) walk(0, plain, 0);
+    bool alone = plain.empty();
     for (auto stack : state) {
-      if (stack != kEnd && automaton_.program().nodes[automaton_.frame(stack).node].kind == Node::kLexeme)
-        lexeme(stack);
+      if (stack == kEnd || automaton_.program().nodes[automaton_.frame(stack).node].kind != Node::kLexeme)
+        continue;
+      lexeme(stack, alone);
+      alone = false;
     }
   }
 
@@ -41,7 +44,8 @@ class MaskWalk {
     for (std::uint32_t t = 0; t < node.own_tokens; ++t) set(vocabulary_.tokens()[node.first_token + t]);
   }
 
-  void lexeme(StackId stack) {
+  // `alone`: nothing is set so far.
+  void lexeme(StackId stack, bool alone) {
     const Frame frame = automaton_.frame(stack);
     const Lexeme& lexeme = automaton_.program().lexemes[automaton_.program().nodes[frame.node].index];
     const auto slice = vocabulary_.slice(lexeme.dfa, frame.a);
@@ -53,10 +57,15 @@ class MaskWalk {
     if (slice->dense && out_.size() >= vocabulary_.size() &&
         slice->alive.end() - fits < fits - slice->alive.begin()) {
       // Nearly all of them: those that are too long for what is left are taken out again.
-      TokenMask part(0);
-      part.words() = slice->alive_bits;
-      for (auto t = fits; t != slice->alive.end(); ++t) part.clear(t->token);
-      set_bits(out_, part.words());
+      if (alone) {
+        std::copy(slice->alive_bits.begin(), slice->alive_bits.end(), out_.words().begin());
+        for (auto t = fits; t != slice->alive.end(); ++t) out_.clear(t->token);
+      } else {
+        TokenMask part(0);
+        part.words() = slice->alive_bits;
+        for (auto t = fits; t != slice->alive.end(); ++t) part.clear(t->token);
+        set_bits(out_, part.words());
+      }
     } else {
       for (auto t = slice->alive.begin(); t != fits; ++t) set(t->token);
     }
@@ -250,10 +259,16 @@ class StackMatcher : public Matcher {
   }
 
   void keep(State key, const TokenMask& mask) const {
+    // More than one token a word, on the whole: that shows early on, and of the others most words are empty.
+    const std::size_t sparse_max = mask.size() / 64;
     std::size_t count = 0;
-    for (auto word : mask.words()) count += static_cast<std::size_t>(__builtin_popcountll(word));
+    for (const auto word : mask.words()) {
+      if (word == 0) continue;
+      count += static_cast<std::size_t>(__builtin_popcountll(word));
+      if (count > sparse_max) break;
+    }
     Workspace::CachedMask cached;
-    cached.dense = count > mask.size() / 64;
+    cached.dense = count > sparse_max;
     if (cached.dense) {
       cached.bits = mask.words();
     } else {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <tuple>
 #include <unordered_map>
 
@@ -61,9 +62,11 @@ class NumberBuilder {
     }
   }
 
-  RawDfa build() {
+  // Nothing: it would have more than kNumberStatesMax states.
+  std::optional<RawDfa> build() {
     intern({kStart, false, 0, 0, 0, 0, 0});
     for (std::uint32_t i = 0; i < places_.size(); ++i) {
+      if (places_.size() > kNumberStatesMax) return std::nullopt;
       const auto place = places_[i];
       raw_.states[i].accept = accepts(place);
       for (int b = 0; b < 256; ++b) {
@@ -129,7 +132,8 @@ class NumberBuilder {
       if (b != '.' || bounds_.integer || fraction_max(digits) == 0) return false;
       low = whole_against(low_[negative], digits, low, 1);
       high = whole_against(high_[negative], digits, high, -1);
-      next = {kPoint, negative, 0, low, high, digits, rest};
+      // Under a multiple the whole part's length decides nothing more, and states are many enough without it.
+      next = {kPoint, negative, 0, low, high, modulus_ != 0 ? 0 : digits, rest};
       return low >= 0 && high <= 0;
     }
     if (phase == kPoint || phase == kDecimals) {
@@ -286,7 +290,15 @@ Result<std::shared_ptr<const Dfa>> compile_number(const NumberBounds& given) {
         compile_regex("-?(?:0|[1-9][0-9]{0,14})(?:\\.[0-9]{1,15})?(?:[eE][+-]?[0-9]{1,2})?", {});
     return number;
   }
-  return Dfa::finish(NumberBuilder(bounds, static_cast<std::uint32_t>(modulus), scale).build());
+  auto raw = NumberBuilder(bounds, static_cast<std::uint32_t>(modulus), scale).build();
+  if (!raw) {
+    const auto& m = *bounds.multiple;  // Without one there are never so many.
+    return fail(
+        Code::kUnsupported,
+        fmt::format("multipleOf {}{}{} takes more than {} states within so wide a minimum and maximum",
+                    m.whole, m.fraction.empty() ? "" : ".", m.fraction, kNumberStatesMax));
+  }
+  return Dfa::finish(*raw);
 }
 
 }  // namespace tsukai::infer::grammar

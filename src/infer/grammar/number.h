@@ -18,6 +18,9 @@ constexpr std::size_t kFractionDigitsMax = 15;
 // Bounds with more digits than this are refused.
 constexpr std::size_t kBoundDigitsMax = 40;
 constexpr std::uint64_t kMultipleMax = 10'000;
+// A multiple takes as many states as it has remainders for each digit that may be written: within seven
+// digits 10,000 fits, without bounds about 2,400.
+constexpr std::size_t kNumberStatesMax = 75'000;
 
 // A decimal number: sign, digits before and after the point without needless zeros ("0" before, "" after).
 struct Decimal {

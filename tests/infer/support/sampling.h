@@ -17,7 +17,6 @@ struct Choice {
   Sampling sampling;
   std::vector<TokenId> allowed;  // empty: all
   std::vector<TokenId> said;
-  std::vector<std::pair<TokenId, float>> bias;
   std::size_t position = 0;
   int alternatives = -1;
 };
@@ -36,7 +35,7 @@ inline std::vector<Chosen> choose(Backend& backend, std::span<const Choice> choi
   for (std::size_t i = 0; i < choices.size(); ++i) {
     const Choice& one = choices[i];
     backend.upload(*logits, i * width * sizeof(float), std::as_bytes(std::span(one.logits)));
-    Adjustments adjustments(one.sampling, one.bias);
+    Adjustments adjustments(one.sampling);
     for (const TokenId token : one.said) adjustments.said(token);
     TokenMask mask(width);
     for (const TokenId token : one.allowed) mask.set(token);
