@@ -407,9 +407,9 @@ void read_tools_shown(MappingReader& top, AgentFile& file) {
   const auto shown = top.integer("tools_shown", {0, kToolsShownMax});
   if (!shown) return;
   file.tools_shown = static_cast<std::size_t>(*shown);
-  if (file.planner != Planner::kReact || !file.steps.is_null())
+  if (!file.steps.is_null())
     top.mistake(top.key_place("tools_shown"),
-                "\"tools_shown\" has no meaning beside a plan, which is made from all tools: leave it out");
+                "\"tools_shown\" has no meaning beside \"steps\", which name their tools: leave it out");
 }
 
 void read_top(MappingReader& top, const AgentFileOptions& options, AgentFile& file) {

@@ -128,6 +128,7 @@ Task<RunOutcome> ChildRunner::work(AgentFile file, ChildStart start, std::string
                  .clock = ground_.clock,
                  .on_event = start.on_event,
                  .children = this,
+                 .questions = ground_.questions,
                  .run_id = start.run,
                  .parent = {start.parent, start.step_key}};
   Result<RunOutcome> outcome;

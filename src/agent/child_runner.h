@@ -26,6 +26,7 @@ struct ChildGround {
   ToolPins* pins = nullptr;  // Null: definitions are taken as they come.
   // What servers may ask, by the rules of the outermost run; empty: nothing.
   std::function<mcp::ClientOptions(const std::string& server)> client_options;
+  ServerQuestions* questions = nullptr;  // Whoever waits for the server that asks pays for the answer.
   const Clock& clock;
 };
 

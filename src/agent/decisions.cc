@@ -63,9 +63,11 @@ Result<void> resolve_call(Journal& journal, const std::string& run, const std::s
   return {};
 }
 
-Result<bool> cancel_run(Journal& journal, const std::string& run, const std::string& by) {
-  TSUKAI_TRY(const auto children, children_of(journal, run));
+Result<bool> cancel_run(Journal& journal, const std::string& run, const std::string& by,
+                        std::vector<std::string>* with) {
   TSUKAI_TRY(const bool ended, cancel_one(journal, run, by));
+  // Asked for now, not before: what nobody works on starts no others from here on.
+  TSUKAI_TRY(const auto children, children_of(journal, run));
   // What it started ends with it: a process that works on both is asked for each.
   for (const auto& child : children) {
     const bool open =
@@ -74,6 +76,7 @@ Result<bool> cancel_run(Journal& journal, const std::string& run, const std::str
     auto asked = cancel_one(journal, child.run.id, by);
     // It may have ended by itself meanwhile.
     if (!asked && asked.error().code() != Code::kInvalidArgument) return fail(std::move(asked).error());
+    if (asked && with != nullptr) with->push_back(child.run.id);
   }
   return ended;
 }

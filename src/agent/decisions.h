@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "agent/journal.h"
 
@@ -21,7 +22,9 @@ Result<void> resolve_call(Journal& journal, const std::string& run, const std::s
                           Resolution resolution, const std::string& result, const std::string& by);
 
 // Ends a run that nobody works on at once (true); asks the process that works on it to end it (false), which
-// it does within a second or after the model's turn. The runs that it started end with it.
-Result<bool> cancel_run(Journal& journal, const std::string& run, const std::string& by);
+// it does within a second or after the model's turn: calls in flight are cancelled, and no result is claimed
+// for them. The runs that it started end with it, in the same way each; `with` gets their ids.
+Result<bool> cancel_run(Journal& journal, const std::string& run, const std::string& by,
+                        std::vector<std::string>* with = nullptr);
 
 }  // namespace tsukai::agent

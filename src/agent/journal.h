@@ -34,9 +34,11 @@ enum class Kind {
   kCompacted,     // observations replaced by their handles
   kChildStarted,  // a run of another agent
   kChildDone,
-  kForked,      // from which run and row this one began
-  kLeaseTaken,  // another owner continues the run: who, and the fencing number
-  kErased,      // payloads forgotten: how many rows, by whom, why. The only kind that may follow the end.
+  kSamplingIntent,  // a server asks the run's model: the server, the prompt
+  kSamplingResult,  // what it was answered, usage
+  kForked,          // from which run and row this one began
+  kLeaseTaken,      // another owner continues the run: who, and the fencing number
+  kErased,          // payloads forgotten: how many rows, by whom, why. The only kind that may follow the end.
   kCancelled,
   kRunDone,  // answer or reason, totals
 };

@@ -26,6 +26,8 @@ constexpr std::pair<Kind, std::string_view> kKinds[] = {
     {Kind::kCompacted, "COMPACTED"},
     {Kind::kChildStarted, "CHILD_STARTED"},
     {Kind::kChildDone, "CHILD_DONE"},
+    {Kind::kSamplingIntent, "SAMPLING_INTENT"},
+    {Kind::kSamplingResult, "SAMPLING_RESULT"},
     {Kind::kForked, "FORKED"},
     {Kind::kLeaseTaken, "LEASE_TAKEN"},
     {Kind::kErased, "ERASED"},

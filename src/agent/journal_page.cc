@@ -97,7 +97,7 @@ struct Shown {
 };
 
 std::string_view lane_of(const std::string& kind) {
-  if (kind.starts_with("MODEL")) return "model";
+  if (kind.starts_with("MODEL") || kind.starts_with("SAMPLING")) return "model";
   if (kind == "TOOL_UNKNOWN" || kind == "CANCELLED") return "bad";
   if (kind.starts_with("TOOL") || kind.starts_with("CHILD")) return "tool";
   if (kind.starts_with("APPROVAL") || kind == "SIGNAL") return "person";
@@ -133,9 +133,9 @@ std::string body_of(const Shown& row) {
   const Json& data = row.data;
   if (row.erased) return "<div class=dim>erased</div>";
   std::string out;
-  if (row.kind == "MODEL_INTENT") {
+  if (row.kind == "MODEL_INTENT" || row.kind == "SAMPLING_INTENT") {
     out = folded("what the prompt adds", pre(string_at(data, "text")));
-  } else if (row.kind == "MODEL_RESULT") {
+  } else if (row.kind == "MODEL_RESULT" || row.kind == "SAMPLING_RESULT") {
     const Json* message = find(data, "message");
     if (message != nullptr) {
       if (const std::string thought = string_at(*message, "reasoning"); !thought.empty())
@@ -175,10 +175,10 @@ std::vector<Span> spans_of(const std::vector<Shown>& rows) {
   std::vector<Span> spans;
   for (const Shown& row : rows) {
     if (row.kind == "MODEL_INTENT" || row.kind == "TOOL_INTENT" || row.kind == "APPROVAL_ASKED" ||
-        row.kind == "CHILD_STARTED")
+        row.kind == "CHILD_STARTED" || row.kind == "SAMPLING_INTENT")
       begun[row.step] = &row;
     if (row.kind != "MODEL_RESULT" && row.kind != "TOOL_RESULT" && row.kind != "APPROVAL_GIVEN" &&
-        row.kind != "CHILD_DONE")
+        row.kind != "CHILD_DONE" && row.kind != "SAMPLING_RESULT")
       continue;
     const auto from = begun.find(row.step);
     if (from == begun.end()) continue;

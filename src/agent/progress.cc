@@ -100,6 +100,15 @@ Result<void> Progress::apply(const Row& row) {
       return take_call(row);
     case Kind::kPlan:
       return take_plan(row);
+    case Kind::kSamplingIntent:
+      ++totals.sampling.calls;
+      situation.spent.steps = totals.steps_beside();
+      return {};
+    case Kind::kSamplingResult:
+      if (const auto* usage = find(payload, "usage")) totals.add_sampling(usage_from(*usage));
+      situation.spent.tokens = totals.tokens_spent();
+      situation.spent.usd = totals.usd_spent();
+      return {};
     case Kind::kCompacted:
       return take_compaction(row);
     case Kind::kSignal:
@@ -489,7 +498,7 @@ void Progress::settle(CallProgress& call, Outcome outcome, std::string observati
     results[call.plan_id] = {described(*plan->second.find(call.plan_id)), call.observation};
   // A plan is no call of a tool, nor is a question; their parts were counted.
   if (!call.asks && !step.plans.contains(call.step_key)) totals.add_tool_call(outcome, ms);
-  situation.spent.steps = totals.children.steps;
+  situation.spent.steps = totals.steps_beside();
   situation.spent.tool_calls = totals.tool_calls_spent();
   situation.spent.tokens = totals.tokens_spent();
   situation.spent.usd = totals.usd_spent();

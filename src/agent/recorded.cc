@@ -13,6 +13,12 @@
 namespace tsukai::agent {
 namespace {
 
+void lent_before(Record& record, const std::string& step_key) {
+  auto& lent = record.lent[step_key];
+  lent.insert(lent.end(), record.lent_last.begin(), record.lent_last.end());
+  record.lent_last.clear();
+}
+
 Result<void> take_row(Record& record, const Progress& progress, const Row& row) {
   const Json& payload = *row.payload;
   switch (row.kind) {
@@ -34,7 +40,12 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
       record.written[parts[0]].emplace_back(std::max(1L, std::strtol(call.c_str(), nullptr, 10)) - 1, *step);
       return {};
     }
+    case Kind::kSamplingIntent:
+    case Kind::kSamplingResult:
+      record.lent_last.emplace_back(row.kind, row.payload);
+      return {};
     case Kind::kToolResult: {
+      lent_before(record, row.step_key);
       auto& observation = record.observations[row.step_key];
       observation.outcome = outcome_named(string_at(payload, "outcome"));
       observation.text = string_at(payload, "observation");
@@ -44,6 +55,7 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
       return {};
     }
     case Kind::kChildDone:
+      lent_before(record, row.step_key);
       record.children[row.step_key] = payload;
       record.reached_ms[row.step_key] = progress.active_ms;
       return {};

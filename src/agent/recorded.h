@@ -44,6 +44,9 @@ struct Record {
   std::map<std::string, Json> decisions;   // APPROVAL_GIVEN, by call.
   std::map<std::string, Json> children;    // CHILD_DONE, by call.
   std::map<std::string, int> compactions;  // COMPACTED rows before the prompt of a step.
+  // What servers were lent of the model, by the call whose result came next.
+  std::map<std::string, std::vector<std::pair<Kind, JsonValue>>> lent;
+  std::vector<std::pair<Kind, JsonValue>> lent_last;  // After the last result.
   std::vector<memory::Recalled> recalled;
   std::map<std::string, std::int64_t> reached_ms;  // Working time when a step's or call's result was there.
 

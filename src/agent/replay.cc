@@ -175,7 +175,8 @@ Task<ReplayReport> replay_run(std::vector<Row> rows, infer::ChatModel* model) {
                  .toolbox = *toolbox,
                  .clock = clock,
                  .children = &children,
-                 .said = said_by_people(rows)};
+                 .said = said_by_people(rows),
+                 .lent = record.lent};
   auto outcome = co_await execute_run(parts);
   for (int waits = 0; outcome && outcome->state == RunState::kWaiting && waits < kWaitsMax; ++waits) {
     TSUKAI_CO_TRY(const bool decided, decide_again(*journal, outcome->run_id, record));

@@ -12,12 +12,6 @@
 #include "agent/run_loop.h"
 
 namespace tsukai::agent {
-namespace {
-
-// How often a run looks whether somebody outside has sent it a signal.
-constexpr std::int64_t kSignalsEveryMs = 1'000;
-
-}  // namespace
 
 Task<void> Run::begin() {
   began_ms_ = parts_.clock.steady_ms();
@@ -157,8 +151,10 @@ Task<std::optional<Ending>> Run::outside() {
 Task<RunOutcome> Run::loop() {
   // Asked for at each arrow instead of thrown, so that the journal is always closed.
   co_await asio::this_coro::throw_if_cancelled(false);
+  if (parts_.questions != nullptr) parts_.questions->enter(*this);
   auto ending = co_await steps();
   co_await end_flight();
+  if (parts_.questions != nullptr) parts_.questions->leave(*this);
   if (!ending) co_return fail(std::move(ending).error());
   if (ending->state == RunState::kWaiting) co_return co_await pause(*std::move(ending));
   co_return co_await close(*std::move(ending));
@@ -211,6 +207,7 @@ Result<void> Run::remember(const Ending& ending) {
 
 Task<RunOutcome> Run::close(Ending ending) {
   TSUKAI_CO_TRY_VOID(co_await flush());
+  TSUKAI_CO_TRY_VOID(co_await close_children());
   TSUKAI_CO_TRY_VOID(remember(ending));
   RunOutcome outcome;
   outcome.run_id = id_;

@@ -4,6 +4,8 @@
 
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/agent_file.h"
 #include "agent/events.h"
@@ -33,13 +35,16 @@ struct RunParts {
   Toolbox& toolbox;
   const Clock& clock;
   OnEvent on_event;
-  ChildRuns* children = nullptr;  // Starts the agents of the file; null: the run has none.
-  std::string run_id;             // Of a run that another started; "": an id of chance.
+  ChildRuns* children = nullptr;         // Starts the agents of the file; null: the run has none.
+  ServerQuestions* questions = nullptr;  // What its servers ask of its model; null: they ask nothing.
+  std::string run_id;                    // Of a run that another started; "": an id of chance.
   struct Parent {
     std::string run, step_key;
   } parent = {};  // The call that started it; empty: nobody did.
   // For replay: what a person said to the model, by how many steps there were then.
   std::map<std::size_t, std::string> said;
+  // For replay: what servers were lent of the model before the result of a call, by its step key.
+  std::map<std::string, std::vector<std::pair<Kind, JsonValue>>> lent;
 };
 
 // Runs to the end. An Error means that the journal failed; all else is in the outcome. When the coroutine is

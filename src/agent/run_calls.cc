@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -57,6 +58,14 @@ void Run::landed(std::size_t index) {
   landed_->cancel();
 }
 
+// Until a call lands, or it is time to look whether somebody outside wants something.
+asio::awaitable<void> Run::wait_for_landing() {
+  if (landed_any_) co_return;
+  boost::system::error_code error;
+  landed_->expires_after(std::chrono::milliseconds(kSignalsEveryMs));
+  co_await landed_->async_wait(asio::redirect_error(asio::use_awaitable, error));
+}
+
 std::size_t Run::index_of(const std::string& key) const {
   const auto found = std::find_if(calls().begin(), calls().end(),
                                   [&](const CallProgress& call) { return call.step_key == key; });
@@ -75,9 +84,15 @@ Task<std::optional<Ending>> Run::dispatch() {
     // What has its result is durable while others are still on their way.
     if (auto flushed = co_await flush(); !flushed) call_failed_ = flushed.error();
     if (call_failed_) break;
-    boost::system::error_code error;
-    if (!landed_any_) co_await landed_->async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await wait_for_landing();
     if (co_await was_cancelled()) break;
+    auto asked = co_await outside();
+    if (!asked) call_failed_ = asked.error();
+    if (call_failed_) break;
+    if (*asked) {
+      co_await end_flight();
+      co_return *std::move(asked);
+    }
   }
   const bool cancelled = co_await was_cancelled();  // Asked before close(), which puts cancellation off.
   co_await end_flight();
@@ -317,6 +332,7 @@ void Run::tell_result(const CallProgress& call, std::size_t bytes, double ms) {
 
 Result<void> Run::settle(std::size_t index, const Observation& observation) {
   const auto each = calls()[index];
+  take_lent(each.step_key);
   TSUKAI_TRY_VOID(stage(Kind::kToolResult, each.step_key, observation_record(each.call, observation),
                         std::max(1, each.attempts)));
   tell_result(calls()[index], observation.bytes_whole, observation.ms);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/child_run.h"
+#include "agent/decisions.h"
 #include "agent/records.h"
 #include "agent/run_loop.h"
 
@@ -20,9 +21,9 @@ bool Run::is_for_agent(const CallProgress& call) const {
 Budget Run::left() const {
   const auto& whole = parts_.file.budget;
   Budget left = whole;
-  left.steps -= static_cast<std::int64_t>(step_number()) + progress_.totals.children.steps;
+  left.steps -= static_cast<std::int64_t>(step_number()) + progress_.totals.steps_beside();
   left.tool_calls -= progress_.totals.tool_calls_spent();
-  left.tokens -= progress_.totals.tokens_spent();
+  left.tokens -= progress_.totals.tokens_spent() + lent_tokens_;
   left.seconds = std::max<std::int64_t>(0, left_ms()) / 1000;
   left.usd -= progress_.totals.usd_spent();
   for (const auto& [key, reserved] : reserved_) {
@@ -125,12 +126,15 @@ Task<void> Run::await_child(std::string step_key) {
     const double ms =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
     if (auto done = end_child(index, *outcome, ms); !done) call_failed_ = done.error();
+    // By somebody who may have meant this run as well: it looks before it goes on.
+    if (outcome->state == RunState::kCancelled) signals_ms_ = 0;
   }
   co_return Result<void>();
 }
 
 Result<void> Run::end_child(std::size_t index, const RunOutcome& outcome, double ms) {
   const auto each = calls()[index];
+  take_lent(each.step_key);
   const auto agent = string_at(*each.child, "agent");
   auto observation = child_observation(agent, outcome, parts_.toolbox.redaction());
   observation.ms = ms;
@@ -152,6 +156,25 @@ Result<void> Run::end_child(std::size_t index, const RunOutcome& outcome, double
                       {"totals", *outcome.totals}});
   tell_result(calls()[index], observation.bytes_whole, ms);
   return {};
+}
+
+// An agent whose run waits for a person waits in vain once the run that started it is over.
+Task<void> Run::close_children() {
+  if (progress_.steps.empty() && !progress_.draft) co_return Result<void>();
+  std::vector<std::string> open;
+  for (const auto& each : calls()) {
+    if (!each.child.is_null() && each.stage != CallProgress::Stage::kSettled)
+      open.push_back(string_at(*each.child, "run"));
+  }
+  for (const auto& run : open) {
+    auto closed = co_await journaled<bool>(
+        [run, by = "the end of run " + id_](Journal& journal) { return cancel_run(journal, run, by); });
+    // It never began, or has ended already.
+    if (!closed && closed.error().code() != Code::kNotFound &&
+        closed.error().code() != Code::kInvalidArgument)
+      co_return fail(std::move(closed).error());
+  }
+  co_return Result<void>();
 }
 
 }  // namespace tsukai::agent

@@ -40,14 +40,33 @@ std::vector<infer::ToolDefinition> hidden(const std::vector<BoundTool>& tools) {
 // Decided once, when a run begins; what its first row says holds ever after.
 void Run::choose_tools_shown() {
   auto& shown = parts_.file.tools_shown;
-  const bool plans = parts_.file.planner != Planner::kReact || !parts_.file.steps.is_null();
+  // Steps given by hand name their tools, and no prompt holds a list.
+  const bool by_hand = !parts_.file.steps.is_null();
   if (!shown) {
-    const bool hide =
-        !plans && too_long_to_show(parts_.toolbox.definitions(), parts_.model.description().context_tokens);
+    auto listed = parts_.toolbox.definitions();
+    // What a plan is made with says again what each tool takes.
+    if (parts_.file.planner != Planner::kReact && !listed.empty()) {
+      plan_tool_ = plan_tool(listed, parts_.model);
+      listed.push_back(*plan_tool_);
+    }
+    const bool hide = !by_hand && too_long_to_show(listed, parts_.model.description().context_tokens);
     shown = hide ? 0 : kAllTools;
   }
   // A file that allows as many as there are is one that shows all, and needs no word in the journal.
-  if (plans || hidden(parts_.toolbox.tools()).size() <= *shown) shown = kAllTools;
+  if (by_hand || hidden(parts_.toolbox.tools()).size() <= *shown) shown = kAllTools;
+}
+
+// Other agents, and what was found: all that may be called or planned over.
+std::vector<infer::ToolDefinition> Run::known_tools() const {
+  if (!finds_tools()) return parts_.toolbox.definitions();
+  std::vector<infer::ToolDefinition> known;
+  for (const auto& tool : parts_.toolbox.tools()) {
+    if (tool.agent) known.push_back(tool.definition);
+  }
+  for (const auto& name : progress_.found_tools) {
+    if (const auto* tool = parts_.toolbox.find(name)) known.push_back(tool->definition);
+  }
+  return known;
 }
 
 void Run::offer_tools(infer::ChatRequest& request) const {
@@ -60,6 +79,8 @@ void Run::offer_tools(infer::ChatRequest& request) const {
   }
   const auto& tools = parts_.toolbox.tools();
   request.tools.push_back(find_tools_definition(hidden(tools).size(), where_tools_are(tools)));
+  // Where everything is done by a plan, what was found is called through one.
+  if (parts_.file.planner == Planner::kPlan) return;
   for (const auto& name : progress_.found_tools) {
     if (const auto* tool = parts_.toolbox.find(name)) request.told_tools.push_back(tool->definition);
   }
@@ -94,6 +115,7 @@ Result<Run::Fate> Run::find_tools(std::size_t index) {
   const auto tools = hidden(parts_.toolbox.tools());
   Observation observation;
   std::string shown;
+  const auto* use = parts_.file.planner == Planner::kPlan ? "used in a plan" : "called";
   for (const auto place : ToolIndex(tools).search(query, kFoundMax)) {
     const auto& tool = tools[place];
     const auto line = print_json(
@@ -106,8 +128,8 @@ Result<Run::Fate> Run::find_tools(std::size_t index) {
     observation.text = fmt::format("no tool fits \"{}\"; there are: {}. Use other words.",
                                    shortened(query, 80), where_tools_are(parts_.toolbox.tools()));
   } else {
-    observation.text = fmt::format("{} can be called now:{}",
-                                   observation.found.size() == 1 ? "This tool" : "These tools", shown);
+    observation.text = fmt::format("{} can be {} now:{}",
+                                   observation.found.size() == 1 ? "This tool" : "These tools", use, shown);
   }
   observation.bytes_whole = observation.text.size();
   observation.text = bounded(std::move(observation.text), kObservationBytesMax);

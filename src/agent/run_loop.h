@@ -1,6 +1,7 @@
 // The inside of a run (run.h): its life (run.cc), its journal (run_journal.cc), its model calls
 // (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc), also while they are written
-// (run_stream.cc), tasks for other agents (run_children.cc). What it knows is a fold over journal rows;
+// (run_stream.cc), tasks for other agents (run_children.cc), what it lends to its servers (run_lend.cc). What
+// it knows is a fold over journal rows;
 // members beyond that are of this process alone.
 #pragma once
 
@@ -21,6 +22,9 @@
 
 namespace tsukai::agent {
 
+// How often a run looks whether somebody outside has sent it a signal.
+inline constexpr std::int64_t kSignalsEveryMs = 1'000;
+
 // How a run ends, or pauses (kWaiting).
 struct Ending {
   RunState state = RunState::kFailed;
@@ -28,9 +32,16 @@ struct Ending {
   std::string reason;  // Empty when done.
 };
 
-class Run {
+// The tool a model makes plans with, over these tools.
+infer::ToolDefinition plan_tool(const std::vector<infer::ToolDefinition>& tools,
+                                const infer::ChatModel& model);
+
+class Run : private Lender {
  public:
   explicit Run(RunParts parts) : parts_(std::move(parts)) {}
+  ~Run() override { *over_ = true; }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
   Task<RunOutcome> start();
   Task<RunOutcome> resume(std::string id);
@@ -82,6 +93,8 @@ class Run {
 
   // Plans (run_plan.cc): the model's, made by calling kPlanTool, and the agent file's own steps.
   void offer_plan(infer::ChatRequest& request);
+  bool wants_plan() const;
+  infer::ToolDefinition plan_over_found();
   bool makes_plan(const CallProgress& call) const;
   Result<void> plan_of_file();
   Result<void> begin_plan(const std::string& key, const Json& json, const std::string& by);
@@ -101,10 +114,19 @@ class Run {
   Result<void> begin_child(std::size_t index);
   Task<void> await_child(std::string step_key);
   Result<void> end_child(std::size_t index, const RunOutcome& outcome, double ms);
+  Task<void> close_children();
+
+  // Its model, for its servers (run_lend.cc).
+  bool calls_server(const std::string& server) const override;
+  const infer::ModelDescription& lent_model() const override { return parts_.model.description(); }
+  Task<infer::ChatReply> lend(std::string server, infer::ChatRequest request) override;
+  Result<std::int64_t> tokens_to_lend() const;
+  void take_lent(const std::string& step_key);
 
   // Finding tools (run_find.cc), where their list is too long for the prompt.
   bool finds_tools() const { return parts_.file.tools_shown.value_or(kAllTools) < kAllTools; }
   void choose_tools_shown();
+  std::vector<infer::ToolDefinition> known_tools() const;
   void offer_tools(infer::ChatRequest& request) const;
   // What is to be told of a call of a tool that was not found yet, or is none; "": it may be made.
   std::string not_found_yet(const infer::ToolCall& call) const;
@@ -130,6 +152,7 @@ class Run {
   // Calls are begun in one flight a turn; its end cancels what is left of it.
   asio::awaitable<void> open_flight();
   asio::awaitable<void> end_flight();
+  asio::awaitable<void> wait_for_landing();
   void landed(std::size_t index);
   std::size_t index_of(const std::string& step_key) const;
   Task<void> make_call(std::string step_key);
@@ -194,13 +217,16 @@ class Run {
   bool fates_kept_ = false;                         // They were begun while the turn was written.
   std::map<std::string, Budget> reserved_;          // Of the agents at work, by step key.
   std::map<std::string, std::string> waits_below_;  // What an agent's own run waits for, by step key.
-  std::optional<Error> call_failed_;                // The journal's, while calls ran side by side.
+  std::int64_t lent_tokens_ = 0;                    // Promised to servers whose answers are not there yet.
+  const std::shared_ptr<bool> over_ = std::make_shared<bool>(false);  // This object is gone.
+  std::optional<Error> call_failed_;  // The journal's, while calls ran side by side.
   struct Question {
     infer::ChatRequest request;
     infer::Prompt prompt;
   };
   std::map<std::size_t, Question> questions_;  // Rendered, not yet asked; by the call's index.
   std::optional<infer::ToolDefinition> plan_tool_;
+  std::optional<std::size_t> planned_over_;   // How many found tools its grammar holds.
   std::optional<asio::steady_timer> landed_;  // Cancelled whenever a call lands, which wakes dispatch().
   bool landed_any_ = false;
   std::optional<Gate> gate_;

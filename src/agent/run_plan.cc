@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "agent/find_tools.h"
 #include "agent/records.h"
 #include "agent/run_loop.h"
 #include "base/text.h"
@@ -28,11 +29,23 @@ std::map<std::string, std::string> result_texts(const std::map<std::string, Step
   return out;
 }
 
+// A plan whose steps' arguments are looked at when the step is made.
+Json loose_plan_schema(const Json& tool) {
+  const Json step = {
+      {"type", "object"},
+      {"properties", {{"id", {{"type", "string"}}}, {"tool", tool}, {"arguments", {{"type", "object"}}}}},
+      {"required", {"id", "tool", "arguments"}}};
+  return {{"type", "object"},
+          {"properties", {{"steps", {{"type", "array"}, {"items", step}}}}},
+          {"required", {"steps"}}};
+}
+
 }  // namespace
 
 // The tool a model makes plans with. Where its grammar can't hold every tool's own arguments, a step's
 // arguments are checked when the step is made, as all are.
-infer::ToolDefinition plan_tool(const Toolbox& toolbox, const infer::ChatModel& model) {
+infer::ToolDefinition plan_tool(const std::vector<infer::ToolDefinition>& tools,
+                                const infer::ChatModel& model) {
   infer::ToolDefinition tool;
   tool.name = std::string(kPlanTool);
   tool.description =
@@ -41,28 +54,50 @@ infer::ToolDefinition plan_tool(const Toolbox& toolbox, const infer::ChatModel& 
       "\"$ID\" stands for the result of step ID, \"$ID.member\" for a part of it. When steps failed, plan "
       "again "
       "only what is missing: results of earlier steps can still be used.";
-  tool.input_schema = planner::plan_schema(toolbox.definitions());
+  tool.input_schema = planner::plan_schema(tools);
   if (model.unsupported_keywords(tool).empty()) return tool;
   Json names = Json::array();
-  for (const auto& definition : toolbox.definitions()) names.push_back(definition.name);
-  const Json step = {
-      {"type", "object"},
-      {"properties",
-       {{"id", {{"type", "string"}}}, {"tool", {{"enum", names}}}, {"arguments", {{"type", "object"}}}}},
-      {"required", {"id", "tool", "arguments"}}};
-  tool.input_schema = Json{{"type", "object"},
-                           {"properties", {{"steps", {{"type", "array"}, {"items", step}}}}},
-                           {"required", {"steps"}}};
+  for (const auto& definition : tools) names.push_back(definition.name);
+  tool.input_schema = loose_plan_schema({{"enum", names}});
   return tool;
+}
+
+// Where tools are found first: what the prompt says of plans never changes, and the grammar grows by what was
+// found. Before that there is nothing to plan over.
+infer::ToolDefinition Run::plan_over_found() {
+  const auto known = known_tools();
+  if (planned_over_ == known.size()) return *plan_tool_;
+  auto over = plan_tool(known, parts_.model);
+  infer::ToolDefinition tool{over.name, over.description + " Only tools that were found can be steps.",
+                             loose_plan_schema({{"type", "string"}})};
+  tool.narrowed = known.empty() ? Json(false) : *over.input_schema;
+  planned_over_ = known.size();
+  plan_tool_ = tool;
+  return tool;
+}
+
+// Whether a run that is to plan has made none yet, though it could.
+bool Run::wants_plan() const {
+  if (!finds_tools()) return progress_.steps.empty();
+  const auto planned = [](const StepProgress& step) {
+    return std::any_of(step.calls.begin(), step.calls.end(),
+                       [](const CallProgress& call) { return call.call.name == kPlanTool; });
+  };
+  if (std::any_of(progress_.steps.begin(), progress_.steps.end(), planned)) return false;
+  return progress_.steps.empty() || !known_tools().empty();
 }
 
 void Run::offer_plan(infer::ChatRequest& request) {
   if (parts_.file.planner == Planner::kReact || request.tools.empty()) return;
-  if (!plan_tool_) plan_tool_ = plan_tool(parts_.toolbox, parts_.model);
-  request.tools.push_back(*plan_tool_);
+  if (finds_tools())
+    request.tools.push_back(plan_over_found());
+  else if (!plan_tool_)
+    plan_tool_ = plan_tool(parts_.toolbox.definitions(), parts_.model);
+  if (!finds_tools()) request.tools.push_back(*plan_tool_);
   if (parts_.file.planner != Planner::kPlan) return;
   request.allowed_tools = {plan_tool_->name};
-  if (progress_.steps.empty() && request.tool_choice == infer::ToolChoice::kAuto)
+  if (finds_tools()) request.allowed_tools.emplace_back(kFindTools);
+  if (wants_plan() && request.tool_choice == infer::ToolChoice::kAuto)
     request.tool_choice = infer::ToolChoice::kRequired;
 }
 

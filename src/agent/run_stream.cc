@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <boost/asio/redirect_error.hpp>
 #include <nlohmann/json.hpp>
 
 #include "agent/records.h"
@@ -74,9 +73,11 @@ Task<infer::ChatReply> Run::write_beside_steps(infer::ChatRequest request, infer
     if (call_failed_ || co_await was_cancelled()) break;
     if (auto flushed = co_await flush(); !flushed) call_failed_ = flushed.error();
     if (call_failed_) break;
-    boost::system::error_code error;
-    if (!landed_any_) co_await landed_->async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await wait_for_landing();
     if (co_await was_cancelled()) break;
+    auto asked = co_await outside();
+    if (!asked) call_failed_ = asked.error();
+    if (call_failed_ || *asked) break;
   }
   if (call_failed_ || !writing_->reply) {
     co_await end_flight();
@@ -94,8 +95,7 @@ Task<void> Run::land_all() {
   while (count(Fate::kFlying) > 0) {
     landed_any_ = false;
     TSUKAI_CO_TRY_VOID(co_await flush());
-    boost::system::error_code error;
-    if (!landed_any_) co_await landed_->async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await wait_for_landing();
     if (co_await was_cancelled()) break;
   }
   if (call_failed_) co_return fail(*call_failed_);

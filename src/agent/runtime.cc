@@ -117,7 +117,7 @@ Task<RunOutcome> run_on_ground(std::unique_ptr<Ground> ground, AgentFile file, s
   const bool alone = file.agents.empty();
   TSUKAI_CO_TRY(auto tools,
                 toolbox_options(file, alone ? own : shared.connect(), *model, clock, options.on_event));
-  ServerQuestions questions(file.policy, *model, options.elicit, [tell = tools.tell](std::string text) {
+  ServerQuestions questions(file.policy, options.elicit, [tell = tools.tell](std::string text) {
     tell("notice", Json{{"message", std::move(text)}});
   });
   tools.pins = pins.get();
@@ -132,6 +132,7 @@ Task<RunOutcome> run_on_ground(std::unique_ptr<Ground> ground, AgentFile file, s
                         .connect = shared.connect(),
                         .pins = pins.get(),
                         .client_options = tools.client_options,
+                        .questions = &questions,
                         .clock = clock});
   auto toolbox = co_await Toolbox::open(std::move(tools));
   if (!toolbox) {
@@ -151,7 +152,8 @@ Task<RunOutcome> run_on_ground(std::unique_ptr<Ground> ground, AgentFile file, s
                  .toolbox = **toolbox,
                  .clock = clock,
                  .on_event = options.on_event,
-                 .children = &children};
+                 .children = &children,
+                 .questions = &questions};
   Result<RunOutcome> outcome;
   if (resume.empty()) {
     outcome = co_await execute_run(parts);

@@ -9,10 +9,10 @@ namespace tsukai::agent {
 
 struct ServerQuestions::Desk {
   std::vector<PolicyRule> policy;
-  infer::ChatModel* model = nullptr;  // Null once the run is over.
   Elicit elicit;
   std::function<void(std::string)> notice;
-  int samplings = 0;
+  std::vector<Lender*> lenders = {};  // The newest last.
+  bool open = true;
 };
 
 namespace {
@@ -81,8 +81,15 @@ Result<infer::ChatRequest> request_of(const Json& params) {
   return request;
 }
 
+Lender* lender_for(const Desk& desk, const std::string& server) {
+  const auto& all = desk.lenders;
+  const auto found =
+      std::find_if(all.rbegin(), all.rend(), [&](const auto* each) { return each->calls_server(server); });
+  return found != all.rend() ? *found : all.empty() ? nullptr : all.back();
+}
+
 Task<JsonValue> sample(std::shared_ptr<Desk> desk, std::string server, JsonValue params) {
-  if (desk->model == nullptr) co_return fail(Code::kDenied, "the run is over");
+  if (desk->lenders.empty()) co_return fail(Code::kDenied, "the run is over");
   bool allowed = may_sample(desk->policy, server, *params, PolicyRule::Action::kAllow);
   if (!allowed && desk->elicit && may_sample(desk->policy, server, *params, PolicyRule::Action::kAsk)) {
     const auto* messages = find(*params, "messages");
@@ -97,27 +104,29 @@ Task<JsonValue> sample(std::shared_ptr<Desk> desk, std::string server, JsonValue
                              named(server, kSamplingName)));
     co_return fail(Code::kDenied, "this run's policy does not let servers ask its model");
   }
-  if (desk->model == nullptr) co_return fail(Code::kDenied, "the run is over");
-  if (++desk->samplings > ServerQuestions::kSamplingsMax) {
-    co_return fail(Code::kDenied, fmt::format("servers have asked this run's model {} times already",
-                                              ServerQuestions::kSamplingsMax));
+  TSUKAI_CO_TRY(auto request, request_of(*params));
+  auto* lender = lender_for(*desk, server);
+  if (lender == nullptr) co_return fail(Code::kDenied, "the run is over");
+  const auto model = lender->lent_model().name;
+  auto lent = co_await lender->lend(server, std::move(request));
+  if (!lent) {
+    if (lent.error().code() == Code::kExhausted)
+      desk->notice(fmt::format("{} asked the model and was refused: {}", server, lent.error().message()));
+    co_return fail(std::move(lent).error());
   }
-  TSUKAI_CO_TRY(const auto request, request_of(*params));
-  auto& model = *desk->model;
-  TSUKAI_CO_TRY(auto prompt, model.render(request, {}));
-  TSUKAI_CO_TRY(const auto reply, co_await model.generate(request, std::move(prompt), {}));
+  const auto& reply = *lent;
   desk->notice(fmt::format("{} asked the model: {} tokens read, {} written", server,
                            reply.usage.prompt_tokens, reply.usage.generated_tokens));
   co_return JsonValue(
       Json{{"role", "assistant"},
            {"content", {{"type", "text"}, {"text", reply.message.text}}},
-           {"model", model.description().name},
+           {"model", model},
            {"stopReason", reply.finish == infer::FinishReason::kLength ? "maxTokens" : "endTurn"}});
 }
 
 Task<JsonValue> elicit(std::shared_ptr<Desk> desk, std::string server, JsonValue params) {
   const auto verdict = judge(desk->policy, named(server, kElicitationName), *params);
-  if (desk->model == nullptr || verdict.action == PolicyRule::Action::kDeny) {
+  if (!desk->open || verdict.action == PolicyRule::Action::kDeny) {
     co_return JsonValue(Json{{"action", "decline"}});
   }
   co_return co_await desk->elicit(std::move(server), std::move(params));
@@ -125,14 +134,20 @@ Task<JsonValue> elicit(std::shared_ptr<Desk> desk, std::string server, JsonValue
 
 }  // namespace
 
-ServerQuestions::ServerQuestions(std::vector<PolicyRule> policy, infer::ChatModel& model, Elicit elicit,
+ServerQuestions::ServerQuestions(std::vector<PolicyRule> policy, Elicit elicit,
                                  std::function<void(std::string)> notice)
     : desk_(std::make_shared<Desk>()) {
-  *desk_ = {std::move(policy), &model, std::move(elicit), std::move(notice)};
+  *desk_ = {std::move(policy), std::move(elicit), std::move(notice)};
 }
 ServerQuestions::~ServerQuestions() { close(); }
 
-void ServerQuestions::close() { desk_->model = nullptr; }
+void ServerQuestions::enter(Lender& lender) { desk_->lenders.push_back(&lender); }
+void ServerQuestions::leave(Lender& lender) { std::erase(desk_->lenders, &lender); }
+
+void ServerQuestions::close() {
+  desk_->open = false;
+  desk_->lenders.clear();
+}
 
 mcp::ClientOptions ServerQuestions::options_for(const std::string& server) const {
   mcp::ClientOptions options;

@@ -20,6 +20,17 @@ using Elicit = std::function<Task<JsonValue>(std::string server, JsonValue param
 inline constexpr std::string_view kSamplingName = "sampling";
 inline constexpr std::string_view kElicitationName = "elicitation";
 
+// A run that lends its model to the servers it calls.
+class Lender {
+ public:
+  virtual ~Lender() = default;
+  // Whether it waits for a call of this server right now.
+  virtual bool calls_server(const std::string& server) const = 0;
+  virtual const infer::ModelDescription& lent_model() const = 0;
+  // One answer of its model: journaled, and within its budget. kExhausted says which limit is reached.
+  virtual Task<infer::ChatReply> lend(std::string server, infer::ChatRequest request) = 0;
+};
+
 // Questions are answered from any call of any server, so what they need lives as long as some client knows
 // it; after close() every question is refused. Lives on the io thread.
 class ServerQuestions {
@@ -29,13 +40,16 @@ class ServerQuestions {
 
   // Sampling needs a rule that allows it by name; without one, or with `deny`, it is refused; with `ask` the
   // person is asked each time. Elicitation is asked of the person unless a rule denies it. `elicit` empty:
-  // nobody is at hand, so servers are told that there is no elicitation. `model` outlives close().
-  ServerQuestions(std::vector<PolicyRule> policy, infer::ChatModel& model, Elicit elicit,
-                  std::function<void(std::string)> notice);
+  // nobody is at hand, so servers are told that there is no elicitation.
+  ServerQuestions(std::vector<PolicyRule> policy, Elicit elicit, std::function<void(std::string)> notice);
   ~ServerQuestions();
 
   // The handlers for one server's client.
   mcp::ClientOptions options_for(const std::string& server) const;
+  // Between these a run pays for what servers ask: of several, the newest that waits for the server that
+  // asks, else the newest.
+  void enter(Lender& lender);
+  void leave(Lender& lender);
   void close();
 
   struct Desk;

@@ -44,12 +44,19 @@ void Totals::add_child(const Json& totals) {
   const Json nothing = Json::object();
   const auto* found = find(totals, "children");
   const Json& inner = found == nullptr ? nothing : *found;
+  const auto* lent = find(totals, "sampling");
+  const Json& asked = lent == nullptr ? nothing : *lent;
   children.runs += 1 + integer_at(inner, "runs");
-  children.steps += integer_at(totals, "steps") + integer_at(inner, "steps");
+  children.steps += integer_at(totals, "steps") + integer_at(inner, "steps") + integer_at(asked, "calls");
   children.tool_calls += integer_at(totals, "tool_calls") + integer_at(inner, "tool_calls");
   children.tokens += integer_at(totals, "prefilled_tokens") + integer_at(totals, "generated_tokens") +
-                     integer_at(inner, "tokens");
-  children.usd += number_at(totals, "usd") + number_at(inner, "usd");
+                     integer_at(inner, "tokens") + integer_at(asked, "tokens");
+  children.usd += number_at(totals, "usd") + number_at(inner, "usd") + number_at(asked, "usd");
+}
+
+void Totals::add_sampling(const infer::Usage& given) {
+  sampling.tokens += given.prefilled_tokens + given.generated_tokens;
+  sampling.usd += given.usd;
 }
 
 double Totals::prefix_hit_ratio() const { return agent::prefix_hit_ratio(usage); }
@@ -104,6 +111,10 @@ Json Totals::json(std::int64_t wall_ms) const {
                        {"tool_calls", children.tool_calls},
                        {"tokens", children.tokens}};
     if (children.usd > 0) out["children"]["usd"] = children.usd;
+  }
+  if (sampling.calls > 0) {
+    out["sampling"] = {{"calls", sampling.calls}, {"tokens", sampling.tokens}};
+    if (sampling.usd > 0) out["sampling"]["usd"] = sampling.usd;
   }
   return out;
 }

@@ -23,6 +23,11 @@ struct Totals {
     std::int64_t runs = 0, steps = 0, tool_calls = 0, tokens = 0;
     double usd = 0;
   } children;
+  // What the servers of this run asked of its model (SAMPLING_RESULT).
+  struct Sampling {
+    std::int64_t calls = 0, tokens = 0;
+    double usd = 0;
+  } sampling;
 
   // `new_tokens`: how many of the prompt's tokens the transcript did not hold; negative when not known
   // (remote models).
@@ -32,12 +37,17 @@ struct Totals {
   // `totals` of a child's run, as json() gives them.
   void add_child(const Json& totals);
 
-  // What counts against the budget. Tokens: prefilled + generated.
+  // Of an answer that a server was given; it counts as a call once it is asked for.
+  void add_sampling(const infer::Usage& usage);
+
+  // What counts against the budget. Tokens: prefilled + generated. Steps: those that are no turns of this
+  // run.
   std::int64_t tokens_spent() const {
-    return usage.prefilled_tokens + usage.generated_tokens + children.tokens;
+    return usage.prefilled_tokens + usage.generated_tokens + children.tokens + sampling.tokens;
   }
+  std::int64_t steps_beside() const { return children.steps + sampling.calls; }
   std::int64_t tool_calls_spent() const { return tool_calls + children.tool_calls; }
-  double usd_spent() const { return usage.usd + children.usd; }
+  double usd_spent() const { return usage.usd + children.usd + sampling.usd; }
   double prefix_hit_ratio() const;
   Json json(std::int64_t wall_ms) const;
 };

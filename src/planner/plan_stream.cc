@@ -23,13 +23,13 @@ void PlanStream::take(char c, std::vector<PlanStep>& complete) {
       if (!blank(c)) state_ = c == '{' ? State::kKey : State::kOver;
       return;
     case State::kKey:
-      if (blank(c) || c == ',') return;
+      if (blank(c)) return;
       name_.clear();
       state_ = c == '"' ? State::kName : State::kOver;
       return;
     case State::kName:
       if (c == '"') {
-        state_ = State::kColon;
+        state_ = parse_json("\"" + name_ + "\"") ? State::kColon : State::kOver;
       } else if (c == '\\' || name_.size() >= kNameBytesMax) {
         state_ = State::kOver;  // No name of a plan's member needs that.
       } else {
@@ -40,27 +40,28 @@ void PlanStream::take(char c, std::vector<PlanStep>& complete) {
       if (blank(c)) return;
       state_ = c != ':' ? State::kOver : name_ == "steps" ? State::kList : State::kOther;
       depth_ = 0;
+      value_.clear();
       return;
     case State::kOther:
-      if (!in_string_ && depth_ == 0 && (c == ',' || c == '}'))
-        state_ = c == ',' ? State::kKey : State::kOver;
-      else
+      if (in_string_ || depth_ > 0 || (c != ',' && c != '}'))
         nest(c);
+      else
+        state_ = c == ',' && value_at("{\"a\":", "}") ? State::kKey : State::kOver;
       return;
     case State::kList:
       if (!blank(c)) state_ = c == '[' ? State::kElement : State::kOver;
       return;
     case State::kElement:
-      if (blank(c) || c == ',') return;
-      state_ = c == '{' ? State::kStep : State::kOver;  // The end of the list is the end of what is wanted.
-      if (state_ != State::kStep) return;
-      step_ = c;
-      depth_ = 1;
+      if (blank(c)) return;
+      state_ = c == '{' ? State::kStep : State::kOver;
+      value_.clear();
+      if (state_ == State::kStep) nest(c);
+      return;
+    case State::kComma:  // The end of the list is the end of what is wanted.
+      if (!blank(c)) state_ = c == ',' ? State::kElement : State::kOver;
       return;
     case State::kStep:
-      step_ += c;
       nest(c);
-      if (step_.size() > kPlanStepBytesMax) state_ = State::kOver;
       if (state_ == State::kStep && depth_ == 0) finish_step(complete);
       return;
     case State::kOver:
@@ -69,6 +70,8 @@ void PlanStream::take(char c, std::vector<PlanStep>& complete) {
 }
 
 void PlanStream::nest(char c) {
+  value_ += c;
+  if (value_.size() > kPlanStepBytesMax) state_ = State::kOver;
   if (in_string_) {
     if (escaped_)
       escaped_ = false;
@@ -87,15 +90,18 @@ void PlanStream::nest(char c) {
     --depth_;
 }
 
+Result<Json> PlanStream::value_at(std::string_view before, std::string_view behind) const {
+  return parse_json(std::string(before) + value_ + std::string(behind));
+}
+
 void PlanStream::finish_step(std::vector<PlanStep>& complete) {
   state_ = State::kOver;
-  const auto json = parse_json(step_);
+  const auto json = value_at("{\"steps\":[", "]}");
   if (!json || ids_.size() >= kPlanStepsMax) return;
-  auto step = parse_plan_step(*json, ids_.size() + 1);
+  auto step = parse_plan_step(json->at("steps").at(0), ids_.size() + 1);
   if (!step || !ids_.insert(step->id).second) return;
   complete.push_back(*std::move(step));
-  step_.clear();
-  state_ = State::kElement;
+  state_ = State::kComma;
 }
 
 }  // namespace tsukai::planner

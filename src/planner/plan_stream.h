@@ -10,12 +10,13 @@
 
 namespace tsukai::planner {
 
-// Of one step's JSON; a longer one is left to the whole plan.
+// Of one step's JSON, or of another member's value; a longer one is left to the whole plan.
 inline constexpr std::size_t kPlanStepBytesMax = 64 * 1024;
 
 // Reads {"steps": [{...}, ...]} piece by piece, cut anywhere. What can't be the beginning of a plan ends the
 // stream without a word: whoever reads the whole plan says what is wrong with it. So does a step that is no
-// step or repeats an id. Memory: one step's bytes and the ids.
+// step or repeats an id: what was given up to any point, closed by "]}", is JSON with exactly these steps.
+// Names with escapes are left to the whole plan. Memory: one step's bytes and the ids.
 class PlanStream {
  public:
   // The steps that this piece completes, in the order of the plan, each with an id of its own.
@@ -26,22 +27,26 @@ class PlanStream {
  private:
   enum class State {
     kStart,    // Before the plan's brace.
-    kKey,      // Before a member's name, or the end.
+    kKey,      // Before a member's name.
     kName,     // In a member's name.
     kColon,    // After it.
     kOther,    // In the value of a member that is not the steps.
     kList,     // Before the bracket of the steps.
-    kElement,  // Between steps.
+    kElement,  // Before a step.
+    kComma,    // After a step.
     kStep,     // In a step.
     kOver,     // Nothing more is given.
   };
   void take(char c, std::vector<PlanStep>& complete);
-  // Keeps count of strings and brackets. REQUIRES: state_ is kOther or kStep.
+  // Takes a byte of a value, and keeps count of its strings and brackets. REQUIRES: state_ is kOther or
+  // kStep.
   void nest(char c);
+  // The value as JSON, as deep as it stands in the plan.
+  Result<Json> value_at(std::string_view before, std::string_view behind) const;
   void finish_step(std::vector<PlanStep>& complete);
 
   State state_ = State::kStart;
-  std::string name_, step_;
+  std::string name_, value_;  // Of the member or step that is being read.
   bool in_string_ = false, escaped_ = false;
   std::size_t depth_ = 0;
   std::set<std::string> ids_;

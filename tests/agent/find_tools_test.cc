@@ -92,6 +92,39 @@ TEST_SUITE("agent/find_tools") {
     CHECK(allowed[1].name == "maps__weather");
   }
 
+  TEST_CASE(
+      "a plan's grammar holds the tools that were found, while what the prompt says of it never changes") {
+    Situation s;
+    s.tool("maps", "weather", answering("rain"),
+           {{"type", "object"}, {"properties", {{"city", {{"type", "string"}}}}}, {"required", {"city"}}});
+    for (int i = 0; i < 9; ++i) s.tool("maps", fmt::format("other_{}", i), answering("x"));
+    s.file.planner = Planner::kPlan;
+    s.file.tools_shown = 3;
+    s.script.turns = {
+        calls("find_tools", {{"query", "weather"}}),
+        calls("plan",
+              {{"steps", {{{"id", "w"}, {"tool", "maps__weather"}, {"arguments", {{"city", "Kyoto"}}}}}}}),
+        says("rain")};
+    const auto outcome = s.run();
+    REQUIRE(outcome);
+    CHECK(outcome->answer == "rain");
+    REQUIRE(s.script.requests.size() == 3);
+    const auto callable = [&](std::size_t i) { return infer::callable_tools(s.script.requests[i]); };
+    REQUIRE(callable(0).size() == 1);
+    CHECK(callable(0)[0].name == "find_tools");
+    REQUIRE(callable(1).size() == 2);
+    CHECK(callable(1)[1].name == "plan");
+    const auto grammar = callable(1)[1].input_schema.print();
+    CHECK(grammar.find("\"const\":\"maps__weather\"") != std::string::npos);
+    CHECK(grammar.find("maps__other_1") == std::string::npos);
+    for (const auto& request : s.script.requests) {
+      REQUIRE(request.tools.size() == 2);
+      CHECK(request.tools[1].input_schema.print() == s.script.requests[0].tools[1].input_schema.print());
+      CHECK(request.told_tools.empty());
+    }
+    CHECK(outcome->totals->at("tokens_recomputed") == 0);
+  }
+
   TEST_CASE("a remote model is given found tools at the end of its list, so what stood before is as it was") {
     const auto spec = parse_remote_spec("vllm:some-model@http://127.0.0.1:1/v1");
     REQUIRE(spec);

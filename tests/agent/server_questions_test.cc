@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include "agent/progress.h"
+#include "agent/replay.h"
 #include "agent/support/situation.h"
 #include "support/text.h"
 
@@ -67,6 +69,126 @@ TEST_SUITE("agent/server_questions") {
     CHECK(a.s.script.requests[1].messages.back().text == "sum it up");
     CHECK(a.s.script.requests[1].tokens_max == 20);
     CHECK(a.s.script.requests[1].tools.empty());
+  }
+
+  TEST_CASE(
+      "what servers ask of the model is in the run's journal and budget, and a replay spends it again") {
+    Asking a;
+    a.rule(PolicyRule::Action::kAllow, "docs.sampling");
+    a.s.script.turns = {calls("docs__sum_up", Json::object()), says("a summary"), says("done")};
+    for (auto& turn : a.s.script.turns) turn.usd = 0.25;
+    const auto outcome = a.run();
+    REQUIRE(outcome);
+    CHECK(a.s.kinds() ==
+          "RUN_STARTED MODEL_INTENT MODEL_RESULT TOOL_INTENT TOOL_STARTED SAMPLING_INTENT SAMPLING_RESULT "
+          "TOOL_RESULT MODEL_INTENT MODEL_RESULT RUN_DONE");
+    const auto& sampling = outcome->totals->at("sampling");
+    CHECK(sampling["calls"] == 1);
+    CHECK(sampling["usd"] == 0.25);
+    CHECK(integer_at(sampling, "tokens") > static_cast<std::int64_t>(std::string("a summary").size()));
+    CHECK(outcome->totals->at("usd") == 0.5);
+    CHECK(outcome->totals->at("model_calls") == 2);
+    for (const auto& row : a.s.rows()) {
+      if (row.kind != Kind::kSamplingIntent && row.kind != Kind::kSamplingResult) continue;
+      CHECK(row.step_key == "sampling-1");
+      CHECK(string_at(*row.payload, "server") == "docs");
+      if (row.kind == Kind::kSamplingIntent) CHECK(contains(string_at(*row.payload, "text"), "sum it up"));
+    }
+    CHECK(a.s.outside([](Journal& journal, const std::string& run) { return journal.verify(run); })->empty());
+    const auto replayed = await(replay_run(a.s.rows(), nullptr));
+    REQUIRE(replayed);
+    CHECK(replayed->differences.empty());
+  }
+
+  TEST_CASE("a server that asks again and again is stopped by each limit of the run's budget") {
+    Asking a;
+    a.rule(PolicyRule::Action::kAllow, "docs.sampling");
+    std::string why;
+    SUBCASE("tokens") {
+      a.s.file.budget.tokens = 1'500;
+      a.s.file.budget.steps = 100;
+      why = "the run's budget of 1500 tokens has";
+    }
+    SUBCASE("model calls, which are steps") {
+      a.s.file.budget.steps = 5;
+      why = "the run's budget of 5 steps has none to spare";
+    }
+    SUBCASE("money") {
+      a.s.file.budget.usd = 2;
+      why = "the run's budget of 2 USD has nothing to spare";
+    }
+    SUBCASE("and the number of answers to servers") {
+      a.s.file.budget.steps = 100;
+      why = "servers have asked this run's model 32 times already";
+    }
+    a.s.script.turns.push_back(calls("docs__ask_on", Json::object()));
+    for (int i = 0; i < 40; ++i) a.s.script.turns.push_back(says("more"));
+    for (auto& turn : a.s.script.turns) turn.usd = 0.2;
+    a.s.tool("docs", "ask_on", [&a](Json) -> Task<mcp::ToolResult> {
+      struct AskOn {
+        static Task<mcp::ToolResult> run(Asking& a) {
+          for (int i = 0; i < 40; ++i) {
+            auto answer = co_await a.given.on_sampling(JsonValue(kSampling));
+            if (!answer) co_return text_result("refused: " + answer.error().message());
+          }
+          co_return text_result("never refused");
+        }
+      };
+      return AskOn::run(a);
+    });
+    const auto outcome = a.run();
+    REQUIRE_MESSAGE(outcome, outcome.error().text());
+    REQUIRE(a.s.observations().size() == 1);
+    CHECK(contains(a.s.observations()[0], why));
+    CHECK(contains(string_at(a.s.told("notice")[0], "message"), "asked the model"));
+    // What the run lands with was not touched: it still has its last turn.
+    CHECK(a.s.kinds().ends_with("MODEL_INTENT MODEL_RESULT RUN_DONE"));
+    CHECK(integer_at(*outcome->totals, "prefilled_tokens") +
+              integer_at(*outcome->totals, "generated_tokens") +
+              integer_at(outcome->totals->at("sampling"), "tokens") <=
+          a.s.file.budget.tokens);
+    const auto replayed = await(replay_run(a.s.rows(), nullptr));
+    REQUIRE(replayed);
+    CHECK(replayed->differences.empty());
+  }
+
+  TEST_CASE("a server that an agent calls spends of that agent's share, and so of the whole run's") {
+    Asking a;
+    a.rule(PolicyRule::Action::kAllow, "docs.sampling");
+    const auto loaded = agent_file_from(
+        {{"model", "fake.gguf"},
+         {"agents", {{"reader", {{"agent", {{"servers", {{"docs", {{"command", "docs"}}}}}}}}}}}},
+        "");
+    REQUIRE_MESSAGE(loaded, (loaded ? "" : loaded.error().text()));
+    a.s.file.agents = loaded->agents;
+    a.s.script.turns = {calls("agents__reader", {{"task", "read"}}), calls("docs__sum_up", Json::object()),
+                        says("a summary"), says("read"), says("done")};
+    const auto outcome = a.run();
+    REQUIRE_MESSAGE(outcome, outcome.error().text());
+    CHECK(outcome->answer == "done");
+    CHECK_FALSE(outcome->totals->contains("sampling"));
+    const auto children = a.s.children();
+    REQUIRE(children.size() == 1);
+    const auto& own = *children[0].run.totals;
+    CHECK(own["sampling"]["calls"] == 1);
+    CHECK(outcome->totals->at("children")["steps"] == 3);
+    CHECK(outcome->totals->at("children")["tokens"] == integer_at(own, "prefilled_tokens") +
+                                                           integer_at(own, "generated_tokens") +
+                                                           integer_at(own["sampling"], "tokens"));
+  }
+
+  TEST_CASE("a run that goes on after its process died still counts what servers were lent") {
+    Asking a;
+    a.rule(PolicyRule::Action::kAllow, "docs.sampling");
+    a.s.script.turns = {calls("docs__sum_up", Json::object()), says("a summary"), says("done")};
+    const auto outcome = a.run();
+    REQUIRE(outcome);
+    const auto rows = a.s.rows();
+    const auto progress = Progress::of(rows);
+    REQUIRE(progress);
+    CHECK(progress->totals.sampling.calls == 1);
+    CHECK(progress->situation.spent.steps == 1);
+    CHECK(progress->totals.json(0)["sampling"] == outcome->totals->at("sampling"));
   }
 
   TEST_CASE("without a rule the model is not lent to servers, and the person is told how to lend it") {

@@ -56,6 +56,24 @@ TEST_SUITE("planner/plan_stream") {
     CHECK(given({R"({"why":"{\"steps\":[","n":[1,{"steps":[2]}],"steps":[)" + step("a") + "]}"}) == "a");
   }
 
+  TEST_CASE("what stands before a step is what a plan can begin with, to the comma") {
+    CHECK(given({R"({"why":nothing,"steps":[)" + step("a") + "]}"}) == "");
+    CHECK(given({R"({,"steps":[)" + step("a") + "]}"}) == "");
+    CHECK(given({R"({"steps":[,)" + step("a") + "]}"}) == "");
+    CHECK(given({R"({"steps":[)" + step("a") + " " + step("b") + "]}"}) == "a");
+    CHECK(given({R"({"steps":[)" + step("a") + ",," + step("b") + "]}"}) == "a");
+    CHECK(given({"{\"\xff\":1,\"steps\":[" + step("a") + "]}"}) == "");
+    // As deep as JSON may be, counted from the plan's own brace.
+    const auto nested = [](std::size_t levels) {
+      return step("a", R"({"q":)" + std::string(levels, '[') + std::string(levels, ']') + "}");
+    };
+    for (const std::size_t levels : {100, 120, 122, 123, 124, 125, 126, 127}) {
+      CAPTURE(levels);
+      const auto text = R"({"steps":[)" + nested(levels) + "]}";
+      CHECK(given({text}) == (parse_json(text) ? "a" : ""));
+    }
+  }
+
   TEST_CASE("what is no plan gives nothing, and what stops being one gives nothing more") {
     CHECK(given({"[1,2]"}) == "");
     CHECK(given({R"({"steps":"none"})"}) == "");

@@ -5,8 +5,53 @@
 #include "tools/tsukai/call_arguments.h"
 #include "tools/tsukai/columns.h"
 #include "tools/tsukai/output.h"
+#include "tools/tsukai/text_wrap.h"
 
 namespace tsukai::cli {
+
+TEST_SUITE("tools/tsukai/text_wrap") {
+  TEST_CASE("text is broken between words, wherever the pieces end, and each line is indented") {
+    const std::string text = "A map is a picture of a place.\n\n  - with an item\nend";
+    const std::string wanted = "  A map is a picture\n  of a place.\n\n    - with an item\n  end";
+    CHECK(wrapped(text, 22, 2) == wanted);
+    for (std::size_t cut = 1; cut < text.size(); ++cut) {
+      CAPTURE(cut);
+      TextWrap wrap(2);
+      std::string out = wrap.feed(text.substr(0, cut), 22) + wrap.feed(text.substr(cut), 22);
+      out += wrap.flush(22);
+      CHECK(out == wanted);
+    }
+    CHECK(wrapped(text, 0) == text);
+    CHECK(wrapped("", 80, 2) == "");
+  }
+
+  TEST_CASE("no line is wider than the terminal, and nothing but spaces at a break is left out") {
+    const std::string text =
+        "short 旧門珈琲、焙煎所。とても長い行です averyveryverylongwordwithoutanyspaceinit end " +
+        std::string(90, 'x');
+    for (std::size_t cells = 20; cells < 60; ++cells) {
+      CAPTURE(cells);
+      const auto out = wrapped(text, cells, 2);
+      std::string bare, line;
+      for (const char c : out + "\n") {
+        if (c != '\n') {
+          line += c;
+          if (c != ' ') bare += c;
+          continue;
+        }
+        CHECK(display_width(line) < cells);
+        CHECK(line.substr(0, 2) == "  ");
+        CHECK(line.substr(2, 3) != "、");
+        CHECK(line.substr(2, 3) != "。");
+        line.clear();
+      }
+      std::string same;
+      for (const char c : text)
+        if (c != ' ') same += c;
+      CHECK(bare == same);
+    }
+  }
+}
 
 TEST_SUITE("tools/tsukai/columns") {
   TEST_CASE("columns are aligned by what a terminal shows, not by bytes") {

@@ -119,7 +119,7 @@ Exit Conversation::turn(const std::string& said) {
   if (!output_.json()) {
     show_outcome(output_, view_, *outcome, exit, follow, timed_out);
     const std::string totals = totals_text(without(*outcome->totals, *totals_));
-    output_.note(output_.paint_note(Style::kDim, totals));
+    output_.note(output_.paint_note(Style::kDim, wrapped(totals, output_.note_width())));
   }
   last_ = outcome->run_id;
   totals_ = outcome->totals;

@@ -10,6 +10,7 @@
 #include "tools/tsukai/interrupt.h"
 #include "tools/tsukai/mcp_login.h"
 #include "tools/tsukai/model_path.h"
+#include "tools/tsukai/text_wrap.h"
 #include "tools/tsukai/waiting.h"
 
 namespace tsukai::cli {
@@ -36,7 +37,7 @@ void show_outcome(Output& output, RunView& view, const agent::RunOutcome& outcom
   view.end();
   const std::string run = "run " + outcome.run_id;
   if (exit == Exit::kDone) {
-    if (!view.streamed(outcome.answer)) output.line(printable(outcome.answer));
+    if (!view.streamed(outcome.answer)) output.line(wrapped(printable(outcome.answer), output.width()));
   } else if (exit == Exit::kWaiting && output.quiet()) {
     output.fail(Error(Code::kDenied, run + " waits for a person", "see tsukai runs show " + outcome.run_id));
   } else if (exit == Exit::kWaiting) {

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t kTerminalCellsDefault = 80;
 constexpr std::size_t kTerminalLinesDefault = 24;
+constexpr std::size_t kBusyCells = 14;  // Beside the label of what takes long: the spinner, and for how long.
 
 bool environment_says(const char* name) {
   const char* value = std::getenv(name);
@@ -151,7 +153,8 @@ std::string Output::paint_note(Style style, std::string_view text) const {
 }
 
 void Output::busy(std::string label) {
-  if (progress_) progress_->show(std::move(label));
+  // What does not fit on the line can't be drawn in place.
+  if (progress_) progress_->show(cut_to_width(label, std::max(note_width(), 2 * kBusyCells) - kBusyCells));
 }
 void Output::idle() {
   if (progress_) progress_->hide();

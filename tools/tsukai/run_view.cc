@@ -39,13 +39,13 @@ void RunView::show(const agent::Event& event) {
   if (in_plan(event)) return;
   if (event.type == "plan" || event.type == "plan_step") return show_plan(event);
   // Whatever else is said goes above the tree, and the tree stays the last.
-  const bool drawn = plan_lines_ > 0;
+  const bool drawn = !plan_lines_.empty();
   if (event.type == "run_done" || event.type == "text")
-    plan_lines_ = 0;
+    plan_lines_.clear();
   else
     erase_plan();
   show_other(event);
-  if (drawn && plan_lines_ == 0 && event.type == "notice") draw_plan();
+  if (drawn && plan_lines_.empty() && event.type == "notice") draw_plan();
 }
 
 void RunView::show_other(const agent::Event& event) {
@@ -102,7 +102,7 @@ void RunView::show_other(const agent::Event& event) {
   } else if (event.type == "notice") {
     const std::string message = string_at(data, "message");
     if (!heard_.empty() && message == "to the model: " + heard_) return;
-    output_.note(output_.paint_note(Style::kYellow, printable(message)));
+    output_.note(output_.paint_note(Style::kYellow, wrapped(printable(message), output_.note_width())));
   }
 }
 
@@ -135,17 +135,23 @@ void RunView::show_child(const Json& data, std::size_t depth) {
     show_child(inner, depth + 1);
     return;
   }
+  const std::string agent = printable(string_at(data, "agent"));
   std::string line(depth * 2 + kIndent.size(), ' ');
-  line += printable(string_at(data, "agent")) + " ";
+  const auto room_behind = [&](std::string_view label) {
+    return room(line.size() + display_width(label) + 4);  // The arrow, the spaces about it, the last cell.
+  };
+  line += agent + " ";
   if (type == "tool_call") {
     const Json* arguments = find(inner, "arguments");
     const std::string text = arguments == nullptr ? "{}" : print_json(*arguments);
-    line += fmt::format("{} {} {}", output_.paint_note(Style::kCyan, "→"), printable(tool_label(inner)),
-                        output_.paint_note(Style::kDim, cut_to_width(text, kFoldedCells)));
+    const std::string label = printable(tool_label(inner));
+    const auto cells = room_behind(label);
+    line += fmt::format("{} {} {}", output_.paint_note(Style::kCyan, "→"), label,
+                        output_.paint_note(Style::kDim, cut_to_width(text, cells)));
   } else if (type == "tool_result") {
     line += fmt::format("{} {}",
                         output_.paint_note(bool_at(inner, "is_error") ? Style::kRed : Style::kGreen, "←"),
-                        cut_to_width(string_at(inner, "text"), kFoldedCells));
+                        cut_to_width(string_at(inner, "text"), room_behind("")));
   } else if (type == "notice" || type == "server_failed") {
     line += output_.paint_note(Style::kYellow,
                                printable(string_at(inner, "message", string_at(inner, "server"))));
@@ -163,7 +169,7 @@ void RunView::show_plan(const agent::Event& event) {
   if (key != plan_key_) {
     plan_ = {};
     plan_key_ = key;
-    plan_lines_ = 0;
+    plan_lines_.clear();
   }
   if (const Json* steps = find(data, "steps"); whole && steps != nullptr && steps->is_array()) {
     for (const Json& step : *steps) plan_.add(step);
@@ -184,7 +190,7 @@ bool RunView::in_plan(const agent::Event& event) {
   const std::string call = string_at(data, "call_id");
   if (call == plan_key_) {  // The plan itself, which is over with its steps.
     if (bool_at(data, "is_error")) return false;
-    plan_lines_ = 0;
+    plan_lines_.clear();
     return true;
   }
   if (!call.starts_with(plan_key_ + "/")) return false;
@@ -199,26 +205,40 @@ bool RunView::in_plan(const agent::Event& event) {
   return true;
 }
 
+// A terminal that became narrower has broken the lines that no longer fit.
+std::string RunView::above_plan() {
+  const auto width = std::max<std::size_t>(1, output_.note_width());
+  std::size_t rows = 0;
+  for (const auto cells : plan_lines_) rows += std::max<std::size_t>(1, (cells + width - 1) / width);
+  plan_lines_.clear();
+  return rows == 0 ? std::string() : fmt::format("\x1b[{}A\x1b[J", rows);
+}
+
 void RunView::erase_plan() {
-  if (plan_lines_ > 0) output_.note_write(fmt::format("\x1b[{}A\x1b[J", plan_lines_));
-  plan_lines_ = 0;
+  if (!plan_lines_.empty()) output_.note_write(above_plan());
 }
 
 void RunView::draw_plan() {
   const auto paint = [this](Style style, std::string_view text) { return output_.paint_note(style, text); };
+  const auto plain = [](Style, std::string_view text) { return std::string(text); };
   const auto width = output_.note_width();
-  auto lines = plan_.lines(width > 2 * kIndent.size() ? width - kIndent.size() - 1 : 0, paint);
+  const auto cells = width > 2 * kIndent.size() ? width - kIndent.size() - 1 : 0;
+  auto lines = plan_.lines(cells, paint), bare = plan_.lines(cells, plain);
   // Lines that have left the screen can't be drawn again: of a long tree the end is shown.
   const auto room = std::max<std::size_t>(output_.note_height(), kPlanMargin + 2) - kPlanMargin;
-  std::string text = plan_lines_ > 0 ? fmt::format("\x1b[{}A\x1b[J", plan_lines_) : "";
-  plan_lines_ = 0;
+  std::string text = above_plan();
   if (lines.size() > room) {
     const auto hidden = lines.size() - room + 1;
-    lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(hidden));
-    lines.insert(lines.begin(), paint(Style::kDim, fmt::format("… {} steps above", hidden)));
+    const auto above = fmt::format("… {} steps above", hidden);
+    for (auto* all : {&lines, &bare})
+      all->erase(all->begin(), all->begin() + static_cast<std::ptrdiff_t>(hidden));
+    lines.insert(lines.begin(), paint(Style::kDim, above));
+    bare.insert(bare.begin(), above);
   }
-  for (const auto& line : lines) text += fmt::format("{}{}\n", kIndent, line);
-  plan_lines_ = lines.size();
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    text += fmt::format("{}{}\n", kIndent, lines[i]);
+    plan_lines_.push_back(kIndent.size() + display_width(bare[i]));
+  }
   output_.note_write(text);
   if (plan_.over() < plan_.size())
     output_.busy(fmt::format("{} of {} steps done", plan_.over(), plan_.size()));
@@ -229,18 +249,13 @@ void RunView::show_text(std::string_view text) {
   // Piped, the answer alone matters, and it comes whole. A turn that must be a call has nothing to say but
   // the call, which is shown when it is complete.
   if (!output_.err_is_terminal() || must_call_) return;
-  std::string shown;
-  if (!in_text_) shown += kIndent;
-  for (const char letter : printable(text)) {
-    shown += letter;
-    if (letter == '\n') shown += kIndent;
-  }
   in_text_ = true;
-  output_.note_write(shown);
+  const auto shown = wrap_.feed(printable(text), output_.note_width());
+  if (!shown.empty()) output_.note_write(shown);
 }
 
 void RunView::end_text() {
-  if (in_text_) output_.note_write("\n");
+  if (in_text_) output_.note_write(wrap_.flush(output_.note_width()) + "\n");
   in_text_ = false;
 }
 
@@ -276,7 +291,7 @@ std::size_t RunView::room(std::size_t taken) const {
 void RunView::show_totals(const std::string& run_id, const Json& totals) {
   end_text();
   if (output_.json()) return;
-  output_.note(output_.paint_note(Style::kDim, totals_text(totals)));
+  output_.note(output_.paint_note(Style::kDim, wrapped(totals_text(totals), output_.note_width())));
   output_.note(output_.paint_note(Style::kDim, fmt::format("look again: tsukai runs show {}", run_id)));
 }
 

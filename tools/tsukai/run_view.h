@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "agent/events.h"
 #include "tools/tsukai/output.h"
 #include "tools/tsukai/plan_tree.h"
+#include "tools/tsukai/text_wrap.h"
 
 namespace tsukai::cli {
 
@@ -46,6 +48,8 @@ class RunView {
   bool in_plan(const agent::Event& event);
   void draw_plan();
   void erase_plan();
+  // Goes up to the tree's first line: escape sequences, or nothing where it is not drawn.
+  std::string above_plan();
   // Cells for what is folded onto a line of which `taken` are used.
   std::size_t room(std::size_t taken) const;
 
@@ -59,9 +63,10 @@ class RunView {
   std::string text_;              // Of this step, as the model gave it.
   bool must_call_ = false;        // The model has no choice but to call a tool in this step.
   bool in_text_ = false;          // The cursor stands behind streamed text.
+  TextWrap wrap_{2};              // Of streamed text.
   PlanTree plan_;
-  std::string plan_key_;        // Of the call that makes it.
-  std::size_t plan_lines_ = 0;  // Of the tree, just above the cursor.
+  std::string plan_key_;                 // Of the call that makes it.
+  std::vector<std::size_t> plan_lines_;  // Cells of each line of the tree, just above the cursor.
 };
 
 }  // namespace tsukai::cli

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "tools/tsukai/plan_tree.h"
 #include "tools/tsukai/store.h"
+#include "tools/tsukai/text_wrap.h"
 #include "tools/tsukai/timeline.h"
 #include "tools/tsukai/waiting.h"
 
@@ -66,8 +67,8 @@ std::string waits_for(agent::Journal& journal, const std::string& run) {
   if (!calls) return {};
   std::string text;
   for (const WaitingCall& call : *calls) {
-    text += fmt::format("{}{} {} {}", text.empty() ? "" : "; ", call.unknown ? "resolve" : "approve",
-                        call.step_key, call_text(call));
+    text += fmt::format("{}{} {}{} {}", text.empty() ? "" : "; ", call.unknown ? "resolve" : "approve",
+                        call.run == run ? "" : call.run + " ", call.step_key, call_text(call));
   }
   return text;
 }
@@ -165,8 +166,13 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
     output.line(fmt::format("run {} {} · {} · {} · for {}", output.paint(Style::kBold, run.id),
                             output.paint(style_of(run.state), name(run.state)), printable(run.agent),
                             iso_time(run.started_ms), printable(run.user)));
-    output.line(output.paint(Style::kDim, "task    ") + printable(run.task));
-    if (!run.answer.empty()) output.line(output.paint(Style::kDim, "answer  ") + printable(run.answer));
+    const auto labelled = [&](std::string_view label, const std::string& text) {
+      auto lines = wrapped(printable(text), output.width(), label.size());
+      if (lines.size() < label.size()) return;
+      output.line(output.paint(Style::kDim, label) + lines.substr(label.size()));
+    };
+    labelled("task    ", run.task);
+    labelled("answer  ", run.answer);
     output.line("");
     const auto paint = [&](Style style, std::string_view text) { return output.paint(style, text); };
     for (const auto& [key, tree] : plans) {
@@ -192,7 +198,7 @@ int runs_show_command(Output& output, const RunsArguments& arguments) {
   if (run.state == agent::RunState::kWaiting) show_waiting(output, arguments.follow.database, run.id);
   if (run.totals->is_object() && !run.totals->empty()) {
     output.line("");
-    output.line(output.paint(Style::kDim, totals_text(*run.totals)));
+    output.line(output.paint(Style::kDim, wrapped(totals_text(*run.totals), output.width())));
   }
   return 0;
 }

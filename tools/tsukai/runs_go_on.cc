@@ -35,7 +35,17 @@ int after_decision(Output& output, const RunsArguments& arguments, OpenedRun ope
   std::erase_if(*left, [&](const WaitingCall& call) {
     return call.run == string_at(decision, "run_id") && call.step_key == string_at(decision, "call");
   });
-  const bool resumes = !arguments.no_resume && left->empty();
+  bool resumes = !arguments.no_resume && left->empty();
+  bool at_work = false;  // Some process works on it, with other calls.
+  if (resumes) {
+    auto lease = opened.store.journal->take_lease(run);
+    if (lease) {
+      if (auto freed = opened.store.journal->release_lease(run); !freed) return output.fail(freed.error());
+    } else if (lease.error().code() == Code::kDenied) {
+      at_work = true;
+      resumes = false;
+    }
+  }
   if (resumes) {
     close_run(std::move(opened));
     return go_on(output, arguments, run);
@@ -48,8 +58,13 @@ int after_decision(Output& output, const RunsArguments& arguments, OpenedRun ope
     output.note(fmt::format("noted; {} more to decide:",
                             counted(static_cast<std::int64_t>(left->size()), "call is", "calls are")));
     show_waiting(output, arguments.follow.database, run);
+  } else if (at_work) {
+    output.note(fmt::format(
+        "noted; run {0} is still at work on other calls, and once it waits: tsukai runs resume {0}{1}", run,
+        database_words(arguments.follow.database)));
   } else {
-    output.note(fmt::format("noted; go on with it: tsukai runs resume {}", run));
+    output.note(fmt::format("noted; go on with it: tsukai runs resume {}{}", run,
+                            database_words(arguments.follow.database)));
   }
   return static_cast<int>(left->empty() ? Exit::kDone : Exit::kWaiting);
 }
@@ -67,7 +82,18 @@ Task<agent::ReplayReport> replay(std::vector<agent::Row> rows, std::string model
 int runs_resume_command(Output& output, const RunsArguments& arguments) {
   auto opened = open_run(arguments);
   if (!opened) return output.fail_line(opened.error());
-  const std::string run = opened->run.id;
+  std::string run = opened->run.id;
+  // What another run started goes on with that one, as long as that one goes on.
+  auto root = agent::root_of(*opened->store.journal, run);
+  if (!root) return output.fail_line(root.error());
+  if (*root != run) {
+    auto above = opened->store.journal->find(*root);
+    if (!above) return output.fail_line(above.error());
+    if (above->state == agent::RunState::kWaiting || above->state == agent::RunState::kRunning) {
+      output.note(fmt::format("run {} is part of run {}, which goes on", run, *root));
+      run = *root;
+    }
+  }
   close_run(*std::move(opened));
   return go_on(output, arguments, run);
 }
@@ -81,10 +107,11 @@ int runs_approve_command(Output& output, const RunsArguments& arguments) {
   auto call = waiting_call(*calls, opened->run.id, arguments.call);
   if (!call) return output.fail_line(call.error());
   if (call->unknown) {
-    return output.fail_line(Error(
-        Code::kInvalidArgument,
-        fmt::format("{} asks for no approval: its outcome is unknown", call->step_key),
-        fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort", call->run, call->step_key)));
+    return output.fail_line(
+        Error(Code::kInvalidArgument,
+              fmt::format("{} asks for no approval: its outcome is unknown", call->step_key),
+              fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort{}", call->run,
+                          call->step_key, database_words(arguments.follow.database))));
   }
   const std::string by = agent::default_user();
   auto given = journal.give_approval(call->run, call->step_key, !arguments.deny, by, arguments.reason);
@@ -149,14 +176,27 @@ int runs_fork_command(Output& output, const RunsArguments& arguments) {
 int runs_cancel_command(Output& output, const RunsArguments& arguments) {
   auto opened = open_run(arguments);
   if (!opened) return output.fail(opened.error());
-  auto ended = agent::cancel_run(*opened->store.journal, opened->run.id, agent::default_user());
+  agent::Journal& journal = *opened->store.journal;
+  const std::string& run = opened->run.id;
+  std::vector<std::string> with;
+  auto ended = agent::cancel_run(journal, run, agent::default_user(), &with);
   if (!ended) return output.fail(ended.error());
   if (output.json()) {
-    output.document({{"run_id", opened->run.id}, {"cancelled", *ended}});
-  } else {
-    output.line(fmt::format("run {} {}", opened->run.id,
-                            *ended ? "is cancelled" : "was asked to end; it does so after the step in hand"));
+    output.document({{"run_id", run}, {"cancelled", *ended}, {"children", with}});
+    return 0;
   }
+  output.line(fmt::format(
+      "run {} {}", run,
+      *ended ? "is cancelled"
+             : "was asked to end; it does so within a second, or after the turn its model writes"));
+  for (const std::string& child : with) output.line(fmt::format("run {}, which it started, as well", child));
+  // Whoever started it has a failed call, and can go on from that.
+  auto root = agent::root_of(journal, run);
+  if (!root || *root == run) return 0;
+  const auto above = journal.find(*root);
+  if (above && above->state == agent::RunState::kWaiting)
+    output.note(fmt::format("run {} goes on without it: tsukai runs resume {}{}", *root, *root,
+                            database_words(arguments.follow.database)));
   return 0;
 }
 

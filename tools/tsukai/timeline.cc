@@ -178,6 +178,11 @@ std::string totals_text(const Json& totals) {
         " · by other agents: {}, {}, {} tokens", counted(integer_at(*children, "runs"), "run", "runs"),
         counted(integer_at(*children, "steps"), "step", "steps"), grouped(integer_at(*children, "tokens")));
   }
+  if (const Json* sampling = find(totals, "sampling"); sampling != nullptr) {
+    text += fmt::format(" · for servers: {}, {} tokens",
+                        counted(integer_at(*sampling, "calls"), "model call", "model calls"),
+                        grouped(integer_at(*sampling, "tokens")));
+  }
   if (const double usd = number_at(totals, "usd"); usd > 0) text += fmt::format(" · ${:.4f}", usd);
   if (const auto wall_ms = integer_at(totals, "wall_ms"); wall_ms > 0) text += " · " + duration_text(wall_ms);
   return text;
@@ -194,6 +199,14 @@ std::string details_text(const agent::Row& row) {
     }
     case agent::Kind::kRecalled:
       return counted(size_of(find(payload, "episodes")), "earlier run", "earlier runs");
+    case agent::Kind::kSamplingIntent:
+      return fmt::format("{} asks: prompt of {}", string_at(payload, "server"),
+                         counted(integer_at(payload, "prompt_tokens"), "token", "tokens"));
+    case agent::Kind::kSamplingResult: {
+      const Json* message = find(payload, "message");
+      return fmt::format("{}: {}", usage_text(find(payload, "usage")),
+                         message == nullptr ? "" : string_at(*message, "text"));
+    }
     case agent::Kind::kModelIntent:
       return fmt::format("prompt of {}, {} of them kept",
                          counted(integer_at(payload, "prompt_tokens"), "token", "tokens"),

@@ -13,9 +13,13 @@ namespace {
 
 constexpr std::size_t kCallCells = 100;
 
-std::string names_of(const std::vector<WaitingCall>& calls) {
+// "step-1/call-1, step-2/call-1 (in run abc)": a call of another run has that run's id.
+std::string names_of(const std::vector<WaitingCall>& calls, const std::string& run) {
   std::string names;
-  for (const WaitingCall& call : calls) names += (names.empty() ? "" : ", ") + call.step_key;
+  for (const WaitingCall& call : calls) {
+    names += (names.empty() ? "" : ", ") + call.step_key;
+    if (call.run != run) names += " (in run " + call.run + ")";
+  }
   return names;
 }
 
@@ -53,15 +57,26 @@ Result<WaitingCall> waiting_call(const std::vector<WaitingCall>& calls, const st
   if (wanted.empty()) {
     if (calls.size() == 1) return calls.front();
     return fail(Code::kInvalidArgument, fmt::format("run {} waits for more than one call", run),
-                "name one of " + names_of(calls));
+                "name one of " + names_of(calls, run));
   }
   for (const bool own : {true, false}) {
+    std::vector<WaitingCall> found;
     for (const WaitingCall& call : calls) {
-      if (call.step_key == wanted && (call.run == run) == own) return call;
+      if (call.step_key == wanted && (call.run == run) == own) found.push_back(call);
+    }
+    if (found.size() == 1) return found.front();
+    if (found.size() > 1) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("{} waits in {} of the runs that run {} started", wanted, found.size(), run),
+                  "name the run in place of " + run + ": " + names_of(found, run));
     }
   }
   return fail(Code::kNotFound, fmt::format("run {} does not wait for {}", run, wanted),
-              "it waits for " + names_of(calls));
+              "it waits for " + names_of(calls, run));
+}
+
+std::string database_words(const std::string& database) {
+  return database.empty() ? std::string() : " --db " + database;
 }
 
 std::string call_text(const WaitingCall& call) {
@@ -74,7 +89,7 @@ void show_waiting(Output& output, const std::string& database, const std::string
   if (!store || !*store) return;
   const auto calls = waiting_calls(*(*store)->journal, run);
   if (!calls) return;
-  const std::string tail = database.empty() ? "" : " --db " + database;
+  const std::string tail = database_words(database);
   for (const WaitingCall& call : *calls) {
     output.note(fmt::format("  {}{} {}", call.run == run ? "" : "in run " + call.run + ", ", call.step_key,
                             call_text(call)));
