@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "base/json_print.h"
 
 // The one full set of a value's functions, for code that is compiled without optimisation
 // (tests/support/precompiled.h).
@@ -63,6 +66,8 @@ class ErrorFinder : public nlohmann::json_sax<Json> {
   std::string why;
 };
 
+std::string dumped(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, JsonLimits limits) {
@@ -70,7 +75,9 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
     return fail(Code::kExhausted,
                 fmt::format("JSON of {} bytes is over the limit of {}", text.size(), limits.bytes_max));
   }
-  if (nesting(text) > limits.depth_max) {
+  // Most texts do not open as many brackets as they might nest.
+  const auto opened = std::count_if(text.begin(), text.end(), [](char c) { return c == '[' || c == '{'; });
+  if (opened > limits.depth_max && nesting(text) > limits.depth_max) {
     return fail(Code::kExhausted, fmt::format("JSON is nested deeper than {} levels", limits.depth_max));
   }
   Json value = Json::parse(text.begin(), text.end(), nullptr, false);
@@ -81,8 +88,74 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
 }
 
 std::string print_json(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string out;
+  append_json(out, value);
+  return out;
 }
+
+void append_json(std::string& out, const Json& value) {
+  switch (value.type()) {
+    case Json::value_t::null:
+      out += "null";
+      break;
+    case Json::value_t::boolean:
+      out += *value.get_ptr<const bool*>() ? "true" : "false";
+      break;
+    case Json::value_t::number_integer: {
+      const fmt::format_int digits(*value.get_ptr<const std::int64_t*>());
+      out.append(digits.data(), digits.size());
+      break;
+    }
+    case Json::value_t::number_unsigned: {
+      const fmt::format_int digits(*value.get_ptr<const std::uint64_t*>());
+      out.append(digits.data(), digits.size());
+      break;
+    }
+    case Json::value_t::string:
+      append_json_string(out, *value.get_ptr<const std::string*>());
+      break;
+    case Json::value_t::array: {
+      char before = '[';
+      for (const auto& element : *value.get_ptr<const Json::array_t*>()) {
+        out += before;
+        append_json(out, element);
+        before = ',';
+      }
+      out += before == '[' ? "[]" : "]";
+      break;
+    }
+    case Json::value_t::object: {
+      char before = '{';
+      for (const auto& [key, member] : *value.get_ptr<const Json::object_t*>()) {
+        out += before;
+        append_json_string(out, key);
+        out += ':';
+        append_json(out, member);
+        before = ',';
+      }
+      out += before == '{' ? "{}" : "}";
+      break;
+    }
+    default:
+      out += dumped(value);
+  }
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  // nlohmann's serializer, made anew for each value, costs more than most strings are long.
+  const bool plain = std::none_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
+  });
+  if (!plain) {
+    out += dumped(Json(text));
+    return;
+  }
+  out += '"';
+  out += text;
+  out += '"';
+}
+
 std::string print_json_pretty(const Json& value) {
   return value.dump(2, ' ', false, Json::error_handler_t::replace);
 }

@@ -49,6 +49,17 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   // --- client_requests.cc
   // The raw answer. In the modern era with _meta, in the legacy one with a renewed session where that helps.
   Task<Reply> exchange(std::string method, JsonValue params, RequestOptions options, HttpHeaders extra);
+  // What a request is sent with, and what was true then.
+  struct Sending {
+    RequestOptions options;
+    std::string session_id;
+    bool modern = false;
+  };
+  Sending sending(RequestOptions options, const HttpHeaders& extra);
+  // Looks at the answer; true: the request is worth to be sent once more, by exchange_again().
+  bool worth_again(const Sending& sent, const Result<Reply>& reply);
+  Task<Reply> exchange_again(std::string gone, Result<Reply> reply, std::string method, JsonValue params,
+                             RequestOptions options, HttpHeaders extra);
   // A result that is complete: questions of the server have been answered. Its errors are ours.
   Task<JsonValue> request(std::string method, JsonValue params, OnProgress on_progress = {},
                           HttpHeaders extra = {});

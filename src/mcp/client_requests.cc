@@ -59,41 +59,59 @@ bool ClientCore::offers(const char* capability) const {
   return !described || find(*capabilities, capability) != nullptr;
 }
 
+ClientCore::Sending ClientCore::sending(RequestOptions options, const HttpHeaders& extra) {
+  if (modern) options.stamp = stamp();
+  if (!extra.empty())
+    options.via = [this, extra](const Message& message) { return link->send(message, extra); };
+  return {std::move(options), link->session_id(), modern};
+}
+
+bool ClientCore::worth_again(const Sending& sent, const Result<Reply>& reply) {
+  if (!reply) return !sent.session_id.empty() && session_gone == sent.session_id;
+  if (*reply) {
+    if (sent.modern && server.name.empty()) learn_server(***reply);
+    return false;
+  }
+  // A server may refuse a version for one moment and name it among those it speaks (a rolling update): once
+  // more.
+  if (!sent.modern || reply->error().code != kUnsupportedVersion) return false;
+  const Json* supported = find(*reply->error().data, "supported");
+  return supported != nullptr && supported->is_array() &&
+         std::find(supported->begin(), supported->end(), Json(version)) != supported->end();
+}
+
 Task<Reply> ClientCore::exchange(std::string method, JsonValue params, RequestOptions given,
                                  HttpHeaders extra) {
-  for (int attempt = 1;; ++attempt) {
-    const auto session_id = link->session_id();
-    const bool was_modern = modern;
-    RequestOptions how = given;
-    if (was_modern) how.stamp = stamp();
-    if (!extra.empty())
-      how.via = [this, extra](const Message& message) { return link->send(message, extra); };
-    auto reply = co_await session->call(method, params, std::move(how));
-    if (was_modern && server.name.empty() && reply && *reply) learn_server(***reply);
-    if (attempt > 1) co_return reply;
-    if (!reply && !session_id.empty() && session_gone == session_id) {
-      TSUKAI_CO_TRY_VOID(co_await renew(session_id));
-      // A cursor belongs to the session that gave it.
-      if (params->contains("cursor")) co_return reply;
-      continue;
-    }
-    // A server may refuse a version for one moment and name it among those it speaks (a rolling update): once
-    // more.
-    if (reply && !*reply && was_modern && reply->error().code == kUnsupportedVersion) {
-      const Json* supported = find(*reply->error().data, "supported");
-      if (supported != nullptr && supported->is_array() &&
-          std::find(supported->begin(), supported->end(), Json(version)) != supported->end()) {
-        continue;
-      }
-    }
-    co_return reply;
+  auto sent = sending(given, extra);
+  auto reply = co_await session->call(method, params, std::move(sent.options));
+  if (!worth_again(sent, reply)) co_return reply;
+  co_return co_await exchange_again(std::move(sent.session_id), std::move(reply), std::move(method),
+                                    std::move(params), std::move(given), std::move(extra));
+}
+
+Task<Reply> ClientCore::exchange_again(std::string gone, Result<Reply> reply, std::string method,
+                                       JsonValue params, RequestOptions given, HttpHeaders extra) {
+  if (!reply) {
+    TSUKAI_CO_TRY_VOID(co_await renew(std::move(gone)));
+    // A cursor belongs to the session that gave it.
+    if (params->contains("cursor")) co_return reply;
   }
+  auto sent = sending(std::move(given), extra);
+  reply = co_await session->call(std::move(method), std::move(params), std::move(sent.options));
+  (void)worth_again(sent, reply);
+  co_return reply;
 }
 
 Task<Reply> ClientCore::ask(std::string method, JsonValue params, OnProgress on_progress, HttpHeaders extra) {
   JsonValue round = params;
   for (int rounds = 1;; ++rounds) {
-    auto reply = co_await exchange(method, round, call_options(on_progress), extra);
+    auto sent = sending(call_options(on_progress), extra);
+    auto reply = co_await session->call(method, round, std::move(sent.options));
+    if (worth_again(sent, reply)) {
+      auto again = exchange_again(std::move(sent.session_id), std::move(reply), method, round,
+                                  call_options(on_progress), extra);
+      reply = co_await std::move(again);
+    }
     if (!reply) co_return reply;
     if (!*reply) {
       // 2025-11-25: the tool wants its user to visit a page first, then to be called again.

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "base/json_print.h"
 
 namespace tsukai::mcp {
 namespace {
@@ -16,9 +17,6 @@ constexpr std::size_t kUsualBytes = 256;  // Most messages are shorter.
 tl::unexpected<Malformed> malformed(int code, std::string message, JsonValue id = {}) {
   return tl::unexpected<Malformed>(Malformed{RpcError{code, std::move(message), {}}, std::move(id)});
 }
-
-void append_json(std::string& out, const Json& value) { out += print_json(value); }
-void append_json_string(std::string& out, std::string_view text) { append_json(out, Json(text)); }
 
 bool is_id(const Json& value) { return value.is_string() || value.is_number_integer(); }
 
@@ -50,11 +48,10 @@ JsonValue without(Json message, std::initializer_list<const char*> known) {
   return message.empty() ? JsonValue() : JsonValue(std::move(message));
 }
 
-tl::expected<Message, Malformed> parse_one(Json value) {
+tl::expected<void, Malformed> parse_one(Json& value, Message& message) {
   if (!value.is_object()) {
     return malformed(kInvalidRequest, fmt::format("a message must be an object, not {}", value.type_name()));
   }
-  Message message;
   const Members members(value);
   std::size_t known = 1 + (members.id != nullptr);
   bool has_id = false, null_id = false;
@@ -110,7 +107,7 @@ tl::expected<Message, Malformed> parse_one(Json value) {
   } else {
     return malformed(kInvalidRequest, "a message needs a method, a result or an error", message.id);
   }
-  return message;
+  return {};
 }
 
 bool adds_meta(const Message& message) { return message.stamp != nullptr || message.progress_token != 0; }
@@ -161,7 +158,8 @@ void append_meta(std::string& out, const Message& message) {
   if (message.stamp) out += message.stamp->members;
   if (message.progress_token != 0) {
     if (out.back() != '{') out += ',';
-    out += fmt::format(R"("progressToken":{})", message.progress_token);
+    out += R"("progressToken":)";
+    append_json(out, message.progress_token);
   }
   out += '}';
 }
@@ -261,9 +259,8 @@ tl::expected<Parsed, Malformed> parse_messages(std::string_view text) {
   if (!value) return malformed(kParseError, value.error().message());
   Parsed parsed;
   if (!value->is_array()) {
-    auto one = parse_one(*std::move(value));
+    auto one = parse_one(*value, parsed.messages.emplace_back());
     if (!one) return tl::unexpected<Malformed>(std::move(one).error());
-    parsed.messages.push_back(*std::move(one));
     return parsed;
   }
   parsed.batch = true;
@@ -273,9 +270,8 @@ tl::expected<Parsed, Malformed> parse_messages(std::string_view text) {
                                                   value->size(), kBatchMessagesMax));
   }
   for (auto& element : *value) {
-    auto one = parse_one(std::move(element));
+    auto one = parse_one(element, parsed.messages.emplace_back());
     if (!one) return tl::unexpected<Malformed>(std::move(one).error());
-    parsed.messages.push_back(*std::move(one));
   }
   return parsed;
 }

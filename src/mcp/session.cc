@@ -16,7 +16,8 @@ using SteadyTime = steady_clock::time_point;
 
 namespace {
 
-using Waiter = asio::async_result<asio::use_awaitable_t<>, void()>::handler_type;
+// What asio resumes a coroutine by that awaits an operation itself, without a frame for the operation.
+using Waiter = asio::detail::awaitable_async_op_handler<void(), asio::any_io_executor>;
 // Calls that are suspended, by id. Each waiter owns the coroutines above it, so the one who owns the waiters
 // must be owned by none of these: it is the handler of the deadline's timer.
 using Waiters = std::unordered_map<std::int64_t, Waiter>;
@@ -97,14 +98,14 @@ struct Session::State : std::enable_shared_from_this<Session::State> {
   }
 
   // Suspends the call until it is woken, its deadline has passed or it is cancelled.
-  asio::awaitable<void> woken(std::int64_t id, SteadyTime end) {
-    return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+  auto woken(std::int64_t id, SteadyTime end) {
+    return asio::async_initiate<const asio::deferred_t, void()>(
         [this, id, end](Waiter waiter) {
           auto slot = asio::get_associated_cancellation_slot(waiter);
           watch(end)->emplace(id, std::move(waiter));
           if (slot.is_connected()) slot.assign([this, id](asio::cancellation_type) { wake(id); });
         },
-        asio::use_awaitable);
+        asio::deferred);
   }
 };
 
@@ -152,9 +153,9 @@ Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, JsonV
     TSUKAI_CO_TRY_VOID((pending.options.via ? pending.options.via : state->send)(message));
   }
 
-  while (!pending.outcome) {
+  for (auto now = start; !pending.outcome; now = steady_clock::now()) {
     const SteadyTime end = pending.end();
-    if (steady_clock::now() >= end) {
+    if (now >= end) {
       const bool hard = end == pending.hard_end;
       state->tell_cancelled(id, "timeout", pending.options);
       co_return fail(Code::kTimeout,

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 using namespace tsukai;
@@ -35,6 +36,18 @@ TEST_SUITE("base/json") {
   TEST_CASE("malformed UTF-8 inside a value prints as U+FFFD instead of throwing") {
     Json value = std::string("a\xff");
     CHECK(print_json(value) == "\"a\xef\xbf\xbd\"");
+  }
+
+  TEST_CASE("values print as nlohmann's serializer prints them") {
+    for (const char* text :
+         {R"([])", R"({})", R"([{},[],""])", R"([null,true,false])", R"([0,-1,9223372036854775807])",
+          R"([18446744073709551615,-9223372036854775808,1e300,0.1,-0.0])",
+          R"({"a":{"b":[1,2,{"c":"d"}]},"e":"f"})", R"(["\"","\\","\u0000","\n\t\u001f","\u007f","/"])",
+          R"({"k\"ey":"\u00fc","\u4f60":"\ud83d\ude00"})"}) {
+      const Json value = Json::parse(text);
+      CHECK(print_json(value) == value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    }
+    CHECK(print_json(Json(std::numeric_limits<double>::quiet_NaN())) == "null");
   }
 
   TEST_CASE("members are read by type, with a fallback") {

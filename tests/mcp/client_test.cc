@@ -282,6 +282,30 @@ TEST_SUITE("mcp/client") {
     };
     for (auto era : {Era::kLegacy, Era::kModern}) good(await(Strict::run(over_stdio(era, ""))));
   }
+  TEST_CASE("folders of the configuration are told when asked for; the legacy era hears that they changed") {
+    struct Folders {
+      static Task<void> run(ServerConfig config) {
+        Heard heard;
+        std::string sent;
+        auto options = all_options(heard);
+        options.roots = nullptr;
+        options.on_message = [&](Direction direction, std::string_view text) {
+          if (direction == Direction::kSent) sent += text;
+        };
+        const bool legacy = config.era == Era::kLegacy;
+        config.roots = {"file:///home/mika", "file:///srv"};
+        TSUKAI_CO_TRY(auto client, co_await Client::connect(std::move(config), options));
+        TSUKAI_CO_TRY(auto asked, co_await client->call_tool("ask", Json::object()));
+        CHECK(asked.text().ends_with(" file:///home/mika"));
+        CHECK(sent.find(R"({"roots":[{"uri":"file:///home/mika"},{"uri":"file:///srv"}]})") != sent.npos);
+        TSUKAI_CO_TRY_VOID(client->announce_roots());
+        CHECK((sent.find("notifications/roots/list_changed") != sent.npos) == legacy);
+        co_await client->shutdown();
+        co_return Result<void>();
+      }
+    };
+    for (auto era : {Era::kLegacy, Era::kModern}) good(await(Folders::run(over_stdio(era, ""))));
+  }
   TEST_CASE("the end of its input ends a server over stdio, by itself and well") {
     struct End {
       static Task<std::string> run(ServerConfig config) {

@@ -51,6 +51,19 @@ TEST_SUITE("mcp/server_config") {
           "export TSUKAI_TEST_MISSING=... before starting");
   }
 
+  TEST_CASE("folders become addresses, with what is unsafe in them escaped") {
+    auto config =
+        parse_server_config("s", Json::parse(R"({"command": "x", "roots": ["/srv/a b/../c d#é", "/"]})"));
+    REQUIRE(config.has_value());
+    CHECK(config->roots == std::vector<std::string>{"file:///srv/c%20d%23%C3%A9", "file:///"});
+    CHECK(parse_server_config("s", Json::parse(R"({"command": "x", "roots": ["here"]})"))
+              ->roots.at(0)
+              .ends_with("/here"));
+    CHECK(refusal(R"({"command": "x", "roots": "/srv"})").find("must be an array of folders") !=
+          std::string::npos);
+    CHECK(refusal(R"({"command": "x", "roots": [""]})").find("names no folder") != std::string::npos);
+  }
+
   TEST_CASE("era, revision and the old transport can be told; what contradicts itself is refused") {
     auto config = parse_server_config(
         "s", Json::parse(R"({"url": "http://x/sse", "type": "sse", "protocol_version": "2024-11-05",
