@@ -1,5 +1,8 @@
 #include "agent/journal_chain.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -34,6 +37,15 @@ constexpr std::pair<Kind, std::string_view> kKinds[] = {
     {Kind::kCancelled, "CANCELLED"},
     {Kind::kRunDone, "RUN_DONE"},
 };
+
+// As JSON. A journal that was tampered with may hold anything in any column.
+std::string json_text(std::string_view text) {
+  const auto stands_for_itself = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  if (!std::all_of(text.begin(), text.end(), stands_for_itself)) return print_json(Json(text));
+  std::string out;
+  out.reserve(text.size() + 2);
+  return out.append(1, '"').append(text).append(1, '"');
+}
 
 }  // namespace
 
@@ -88,9 +100,11 @@ std::string payload_hash(std::string_view salt, std::string_view body) {
   return sha256_hex(bytes);
 }
 
+// The canonical array, spelled out: printing a value would first build it.
 std::string row_hash(const std::string& run, const Row& row, std::string_view kind_text) {
-  return sha256_hex(print_json(Json::array(
-      {run, row.seq, kind_text, row.step_key, row.attempt, row.at_ms, row.payload_sha256, row.prev_hash})));
+  return sha256_hex(fmt::format("[{},{},{},{},{},{},{},{}]", json_text(run), row.seq, json_text(kind_text),
+                                json_text(row.step_key), row.attempt, row.at_ms,
+                                json_text(row.payload_sha256), json_text(row.prev_hash)));
 }
 
 // Written around the printed values rather than through one more value, which would hold a copy of all.

@@ -82,7 +82,7 @@ Result<void> Progress::apply(const Row& row) {
     }
     case Kind::kRecalled:
       if (messages.empty() || !steps.empty()) return misfit(row, "memory is recalled before the first step");
-      messages.back().text = string_at(payload, "message");
+      messages.set_text(messages.size() - 1, string_at(payload, "message"));
       recalled = true;
       return {};
     case Kind::kModelIntent:
@@ -233,7 +233,7 @@ void Progress::take_summary(const std::string& summary, bool handles) {
   const auto first = first_message(), from = first + 1, to = newest_turn();
   if (to <= from || to >= messages.size()) return;
   if (opening.empty()) opening = messages[first].text;
-  messages[first].text = opening + "\n\n" + summary;
+  messages.set_text(first, opening + "\n\n" + summary);
   for (auto& step : steps) {
     for (auto& call : step.calls) {
       if (call.message == 0) continue;
@@ -245,8 +245,7 @@ void Progress::take_summary(const std::string& summary, bool handles) {
       call.message = 0;
     }
   }
-  messages.erase(messages.begin() + static_cast<std::ptrdiff_t>(from),
-                 messages.begin() + static_cast<std::ptrdiff_t>(to));
+  messages.erase(from, to);
 }
 
 // {"calls": step keys, "preview": bytes}: their observations are replaced by their beginnings. {"summary":
@@ -263,10 +262,11 @@ Result<void> Progress::take_compaction(const Row& row) {
     for (auto& call : step.calls) {
       if (call.message == 0 || std::find(keys->begin(), keys->end(), Json(call.step_key)) == keys->end())
         continue;
-      auto& text = messages.at(call.message).text;
+      auto text = messages[call.message].text;
       long_results.emplace(call.step_key, text);
-      text = bool_at(*row.payload, "handles") ? preview(std::move(text), bytes, call.step_key)
-                                              : bounded(std::move(text), bytes);
+      messages.set_text(call.message, bool_at(*row.payload, "handles")
+                                          ? preview(std::move(text), bytes, call.step_key)
+                                          : bounded(std::move(text), bytes));
     }
   }
   return {};

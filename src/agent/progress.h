@@ -77,8 +77,8 @@ struct OpenModelCall {
 
 struct Progress {
   std::string task;
-  std::vector<infer::Message> messages;  // All the model was told and said, in order.
-  infer::Transcript transcript;          // The same as text and tokens; so_far() while a turn is open.
+  infer::Messages messages;      // All the model was told and said, in order.
+  infer::Transcript transcript;  // The same as text and tokens; so_far() while a turn is open.
   std::vector<StepProgress> steps;
   std::optional<OpenModelCall> open;
   // Of the turn that is being written: the steps of its plans that are complete. Becomes part of the turn.

@@ -32,16 +32,19 @@ infer::FinishReason finish_named(const std::string& text) {
   return infer::FinishReason::kStop;
 }
 
-// What came later is written where it is used, so that the records of before still replay to the same bytes.
+// The records of every step are put together member by member: a braced list would build each pair, and the
+// list of pairs, as values of their own first. What came later is written where it is used, so that the
+// records of before still replay to the same bytes.
 Json sampling_record(const infer::Sampling& sampling, const std::vector<std::string>& stop) {
-  Json out = {{"temperature", sampling.temperature},
-              {"top_p", sampling.top_p},
-              {"top_k", sampling.top_k},
-              {"min_p", sampling.min_p},
-              {"repetition_penalty", sampling.repetition_penalty},
-              {"presence_penalty", sampling.presence_penalty},
-              {"frequency_penalty", sampling.frequency_penalty},
-              {"seed", sampling.seed}};
+  Json out = Json::object();
+  out["temperature"] = sampling.temperature;
+  out["top_p"] = sampling.top_p;
+  out["top_k"] = sampling.top_k;
+  out["min_p"] = sampling.min_p;
+  out["repetition_penalty"] = sampling.repetition_penalty;
+  out["presence_penalty"] = sampling.presence_penalty;
+  out["frequency_penalty"] = sampling.frequency_penalty;
+  out["seed"] = sampling.seed;
   for (const auto& [token, bias] : sampling.logit_bias) out["logit_bias"].push_back({token, bias});
   if (!stop.empty()) out["stop"] = stop;
   return out;
@@ -335,25 +338,32 @@ Json tools_record(const std::vector<BoundTool>& tools) {
 
 Json intent_record(const infer::ChatRequest& request, const infer::Prompt& prompt, planner::NoteKind note,
                    const std::string& note_text) {
-  Json out = {{"kept_bytes", prompt.kept_bytes},
-              {"kept_tokens", prompt.kept_tokens},
-              {"tokens", std::vector<infer::TokenId>(
-                             prompt.tokens.begin() + static_cast<std::ptrdiff_t>(prompt.kept_tokens),
-                             prompt.tokens.end())},
-              {"prompt_bytes", prompt.text.size()},
-              {"prompt_tokens", prompt.tokens.size()},
-              {"prompt_sha256", sha256_hex(prompt.text)},
-              {"tool_choice", choice_name(request.tool_choice)},
-              {"calls_max", request.calls_max},
-              {"tokens_max", request.tokens_max},
-              {"sampling", sampling_record(request.sampling, request.stop)}};
+  Json tokens = Json::array();
+  auto& list = tokens.get_ref<Json::array_t&>();
+  list.reserve(prompt.tokens.size() - prompt.kept_tokens);
+  for (auto i = prompt.kept_tokens; i < prompt.tokens.size(); ++i) list.emplace_back(prompt.tokens[i]);
+  Json out = Json::object();
+  out["kept_bytes"] = prompt.kept_bytes;
+  out["kept_tokens"] = prompt.kept_tokens;
+  out["tokens"] = std::move(tokens);
+  out["prompt_bytes"] = prompt.text.size();
+  out["prompt_tokens"] = prompt.tokens.size();
+  out["prompt_sha256"] = sha256_hex(prompt.text);
+  out["tool_choice"] = choice_name(request.tool_choice);
+  out["calls_max"] = request.calls_max;
+  out["tokens_max"] = request.tokens_max;
+  out["sampling"] = sampling_record(request.sampling, request.stop);
   put_text(out, "text", prompt.text.substr(prompt.kept_bytes));
   if (note != planner::NoteKind::kNone) out["note"] = {{"kind", name(note)}, {"text", note_text}};
   return out;
 }
 
 Json call_record(const infer::ToolCall& call) {
-  return {{"id", call.id}, {"name", call.name}, {"arguments", *call.arguments}};
+  Json out = Json::object();
+  out["id"] = call.id;
+  out["name"] = call.name;
+  out["arguments"] = *call.arguments;
+  return out;
 }
 
 Result<infer::ToolCall> call_from(const Json& json) {
@@ -365,15 +375,17 @@ Result<infer::ToolCall> call_from(const Json& json) {
 Json reply_record(const infer::ChatReply& reply, double ms) {
   Json calls = Json::array();
   for (const auto& call : reply.message.calls) calls.push_back(call_record(call));
-  Json message = {{"calls", std::move(calls)}};
+  Json message = Json::object();
+  message["calls"] = std::move(calls);
   put_text(message, "text", reply.message.text);
   put_text(message, "reasoning", reply.message.reasoning);
   put_text(message, "raw", reply.message.raw);
-  Json out = {{"tokens", reply.tokens},
-              {"message", std::move(message)},
-              {"finish", name(reply.finish)},
-              {"usage", usage_json(reply.usage)},
-              {"ms", ms}};
+  Json out = Json::object();
+  out["tokens"] = reply.tokens;
+  out["message"] = std::move(message);
+  out["finish"] = name(reply.finish);
+  out["usage"] = usage_json(reply.usage);
+  out["ms"] = ms;
   put_text(out, "text", reply.text);
   return out;
 }
@@ -405,13 +417,14 @@ Result<infer::ChatReply> reply_from(const Json& payload) {
 }
 
 Json observation_record(const infer::ToolCall& call, const Observation& observation) {
-  Json out = {{"id", call.id},
-              {"name", call.name},
-              {"outcome", name(observation.outcome)},
-              {"observation", observation.text},
-              {"bytes", observation.bytes_whole},
-              {"came", *observation.came},
-              {"ms", observation.ms}};
+  Json out = Json::object();
+  out["id"] = call.id;
+  out["name"] = call.name;
+  out["outcome"] = name(observation.outcome);
+  out["observation"] = observation.text;
+  out["bytes"] = observation.bytes_whole;
+  out["came"] = *observation.came;
+  out["ms"] = observation.ms;
   if (observation.handle) out["handle"] = true;
   if (!observation.found.empty()) out["found"] = observation.found;
   return out;

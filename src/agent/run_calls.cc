@@ -195,6 +195,7 @@ bool Run::room_in_budget() const {
 }
 
 void Run::announce(std::size_t index) {
+  if (!parts_.on_event) return;
   auto told = call_named(calls()[index]);
   told["arguments"] = *calls()[index].call.arguments;
   tell_soon("tool_call", std::move(told));
@@ -321,6 +322,7 @@ void Run::became_task(const std::string& step_key, const std::string& task) {
 }
 
 void Run::tell_result(const CallProgress& call, std::size_t bytes, double ms) {
+  if (!parts_.on_event) return;
   auto told = call_named(call);
   told["text"] = bounded(call.observation, kEventTextBytesMax);
   told["is_error"] = call.outcome != Outcome::kDone;

@@ -34,7 +34,7 @@ Json loose_plan_schema(const Json& tool) {
   const Json step = {
       {"type", "object"},
       {"properties", {{"id", {{"type", "string"}}}, {"tool", tool}, {"arguments", {{"type", "object"}}}}},
-      {"required", {"id", "tool", "arguments"}}};
+      {"required", {"tool", "arguments"}}};
   return {{"type", "object"},
           {"properties", {{"steps", {{"type", "array"}, {"items", step}}}}},
           {"required", {"steps"}}};
@@ -50,10 +50,9 @@ infer::ToolDefinition plan_tool(const std::vector<infer::ToolDefinition>& tools,
   tool.name = std::string(kPlanTool);
   tool.description =
       "Makes several tool calls as one plan. Steps that do not depend on each other run side by side. A "
-      "value "
-      "\"$ID\" stands for the result of step ID, \"$ID.member\" for a part of it. When steps failed, plan "
-      "again "
-      "only what is missing: results of earlier steps can still be used.";
+      "value \"$ID\" stands for the result of step ID, \"$ID.member\" for a part of it; a step without an id "
+      "has its number, from 1. When steps failed, plan again only what is missing: results of earlier steps "
+      "can still be used.";
   tool.input_schema = planner::plan_schema(tools);
   if (model.unsupported_keywords(tool).empty()) return tool;
   Json names = Json::array();

@@ -272,10 +272,12 @@ asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::string key
   const auto began = std::chrono::steady_clock::now();
   const auto limit = std::chrono::milliseconds(std::max<std::int64_t>(1, limit_ms));
   Observation observation;
-  if (auto there = co_await with_deadline(up(tool->server), limit, tool->qualified); !there) {
-    const bool cancelled = there.error().code() == Code::kCancelled;
-    co_return observe_failure(cancelled ? Outcome::kCancelled : Outcome::kFailed, there.error().text(),
-                              redaction_);
+  if (servers_[tool->server].reviving || !servers_[tool->server].client) {
+    if (auto there = co_await with_deadline(up(tool->server), limit, tool->qualified); !there) {
+      const bool cancelled = there.error().code() == Code::kCancelled;
+      co_return observe_failure(cancelled ? Outcome::kCancelled : Outcome::kFailed, there.error().text(),
+                                redaction_);
+    }
   }
   const auto client = servers_[tool->server].client;
   Json arguments = *call.arguments;

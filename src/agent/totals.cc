@@ -69,10 +69,15 @@ double prefix_hit_ratio(const infer::Usage& usage) {
 }
 
 Json usage_json(const infer::Usage& usage) {
-  Json out = {{"prompt_tokens", usage.prompt_tokens},       {"reused_tokens", usage.reused_tokens},
-              {"prefilled_tokens", usage.prefilled_tokens}, {"rewound_tokens", usage.rewound_tokens},
-              {"generated_tokens", usage.generated_tokens}, {"forced_tokens", usage.forced_tokens},
-              {"prefill_ms", rounded(usage.prefill_ms)},    {"decode_ms", rounded(usage.decode_ms)}};
+  Json out = Json::object();
+  out["prompt_tokens"] = usage.prompt_tokens;
+  out["reused_tokens"] = usage.reused_tokens;
+  out["prefilled_tokens"] = usage.prefilled_tokens;
+  out["rewound_tokens"] = usage.rewound_tokens;
+  out["generated_tokens"] = usage.generated_tokens;
+  out["forced_tokens"] = usage.forced_tokens;
+  out["prefill_ms"] = rounded(usage.prefill_ms);
+  out["decode_ms"] = rounded(usage.decode_ms);
   if (usage.unread_tokens > 1) out["unread_tokens"] = usage.unread_tokens;
   if (usage.usd > 0) out["usd"] = usage.usd;
   return out;

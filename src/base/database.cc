@@ -149,6 +149,10 @@ struct Database::State {
   int lock = -1;
   int wal_pages = 0;    // As of the last commit on this connection.
   int write_depth = 0;  // write() within write().
+  // The innermost open savepoint ("w" and its depth; 0: none), and what had been changed when it began.
+  int savepoint = 0;
+  std::int64_t savepoint_changes = 0;
+  std::int64_t scripts = 0;  // Texts run by execute(), which may change what no count of rows shows.
   // Set when SQLite itself rolled the whole transaction back (disk full, I/O): the outermost write() then
   // fails too.
   std::optional<Error> doomed;
@@ -164,6 +168,8 @@ struct Database::State {
     if (code != SQLITE_OK) return fail(database_error(handle, code, "database"));
     return fixed.emplace_back(sql, Statement(prepared)).second.run();
   }
+
+  std::int64_t changed() const { return sqlite3_total_changes64(handle) + scripts; }
 
   ~State() {
     fixed.clear();
@@ -232,6 +238,7 @@ Result<Statement> Database::prepare(std::string_view sql) {
 }
 
 Result<void> Database::execute(const std::string& sql) {
+  ++state_->scripts;
   const int code = sqlite3_exec(state_->handle, sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return fail(database_error(state_->handle, code, "database"));
   return {};
@@ -243,6 +250,7 @@ Result<void> Database::write(const std::function<Result<void>()>& body) {
   TSUKAI_TRY_VOID(state_->run_fixed("BEGIN IMMEDIATE"));
   state_->doomed.reset();
   state_->write_depth = 1;
+  state_->savepoint = 0;
   Result<void> done = body();
   state_->write_depth = 0;
   if (done && state_->doomed) done = fail(*state_->doomed);
@@ -262,17 +270,29 @@ Result<void> Database::write(const std::function<Result<void>()>& body) {
 
 Result<void> Database::write_within(const std::function<Result<void>()>& body) {
   if (state_->doomed) return fail(*state_->doomed);
-  const std::string name = fmt::format("w{}", state_->write_depth);
-  TSUKAI_TRY_VOID(state_->run_fixed("SAVEPOINT " + name));
+  const int depth = state_->write_depth;
+  const int outer = state_->savepoint;
+  const auto outer_changes = state_->savepoint_changes;
+  // Where nothing was changed since the savepoint around this one, that one undoes the same: the pieces of
+  // work that share a commit are single writes, and a savepoint keeps copies of the pages it changes.
+  const bool shares = outer != 0 && state_->changed() == outer_changes;
+  const std::string name = fmt::format("w{}", shares ? outer : depth);
+  if (!shares) {
+    TSUKAI_TRY_VOID(state_->run_fixed("SAVEPOINT " + name));
+    state_->savepoint = depth;
+    state_->savepoint_changes = state_->changed();
+  }
   ++state_->write_depth;
   Result<void> done = body();
   --state_->write_depth;
-  if (done && !state_->doomed) return state_->run_fixed("RELEASE " + name);
+  state_->savepoint = outer;
+  state_->savepoint_changes = outer_changes;
+  if (done && !state_->doomed) return shares ? done : state_->run_fixed("RELEASE " + name);
   if (sqlite3_get_autocommit(state_->handle) != 0) {
     if (!done && !state_->doomed) state_->doomed = done.error();
     return fail(*state_->doomed);
   }
-  if (auto undone = execute("ROLLBACK TO " + name + "; RELEASE " + name); !undone)
+  if (auto undone = execute("ROLLBACK TO " + name + (shares ? "" : "; RELEASE " + name)); !undone)
     state_->doomed = undone.error();
   return done ? fail(*state_->doomed) : done;
 }

@@ -26,17 +26,34 @@ const unsigned char* raw(std::string_view bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
 
+// SHA256() looks the algorithm up, under locks, and makes a context anew for every digest: more than a row's
+// hash itself costs.
+void digest_of(std::string_view bytes, unsigned char* digest) {
+  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  struct Context {
+    EVP_MD_CTX* context = EVP_MD_CTX_new();
+    ~Context() { EVP_MD_CTX_free(context); }
+  };
+  thread_local const Context kept;
+  TSUKAI_CHECK(algorithm != nullptr && kept.context != nullptr &&
+                   EVP_DigestInit_ex(kept.context, algorithm, nullptr) == 1 &&
+                   EVP_DigestUpdate(kept.context, bytes.data(), bytes.size()) == 1 &&
+                   EVP_DigestFinal_ex(kept.context, digest, nullptr) == 1,
+               "SHA-256 is always there");
+}
+
 }  // namespace
 
 std::string sha256_bytes(std::string_view bytes) {
   std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(raw(bytes), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()));
+  digest_of(bytes, reinterpret_cast<unsigned char*>(digest.data()));
   return digest;
 }
 
 std::string sha256_hex(std::string_view bytes) {
-  const auto digest = sha256_bytes(bytes);
-  return hex(raw(digest), digest.size());
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  digest_of(bytes, digest);
+  return hex(digest, sizeof(digest));
 }
 
 std::string hmac_sha256_hex(std::string_view key, std::string_view bytes) {

@@ -1,8 +1,11 @@
 // ChatModel: what planner and agent see of any language model, local or remote. Fakes implement it in tests.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,6 +50,55 @@ struct Message {
   std::string raw;
 };
 
+// The messages of a conversation, in order. Each is immutable and shared: a copy of the list, which every
+// turn's request holds, costs a pointer a message.
+class Messages {
+ public:
+  class Iterator {
+   public:
+    using value_type = const Message;
+    using difference_type = std::ptrdiff_t;
+    explicit Iterator(const std::shared_ptr<const Message>* at) : at_(at) {}
+    const Message& operator*() const { return **at_; }
+    const Message* operator->() const { return at_->get(); }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    const std::shared_ptr<const Message>* at_;
+  };
+
+  Messages() = default;
+  Messages(std::initializer_list<Message> all) {
+    for (const auto& each : all) push_back(each);
+  }
+  bool empty() const { return all_.empty(); }
+  std::size_t size() const { return all_.size(); }
+  const Message& operator[](std::size_t index) const { return *all_[index]; }
+  const Message& front() const { return *all_.front(); }
+  const Message& back() const { return *all_.back(); }
+  Iterator begin() const { return Iterator(all_.data()); }
+  Iterator end() const { return Iterator(all_.data() + all_.size()); }
+
+  void push_back(Message message) { all_.push_back(std::make_shared<const Message>(std::move(message))); }
+  // Another text in one of them, here alone.
+  void set_text(std::size_t index, std::string text) {
+    Message changed = *all_[index];
+    changed.text = std::move(text);
+    all_[index] = std::make_shared<const Message>(std::move(changed));
+  }
+  void erase(std::size_t from, std::size_t to) {
+    all_.erase(all_.begin() + static_cast<std::ptrdiff_t>(from),
+               all_.begin() + static_cast<std::ptrdiff_t>(to));
+  }
+
+ private:
+  std::vector<std::shared_ptr<const Message>> all_;
+};
+
 enum class ToolChoice {
   kAuto,      // The model decides between text and calls.
   kRequired,  // At least one call; the grammar starts inside the call.
@@ -78,7 +130,7 @@ using OnCall = std::function<bool(const CallPiece&)>;
 
 struct ChatRequest {
   std::string name;  // Of the turn within its run ("step-3"): for records; no model looks at it.
-  std::vector<Message> messages;
+  Messages messages;
   std::vector<ToolDefinition> tools;  // Fixed for a run: part of the prompt's prefix.
   // May be called as well, though the prompt's list does not hold them: a message told the model of them.
   std::vector<ToolDefinition> told_tools;

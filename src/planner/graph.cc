@@ -372,7 +372,8 @@ Json plan_schema(const std::vector<infer::ToolDefinition>& tools) {
                       {{"id", {{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,16}$"}}},
                        {"tool", {{"const", tool.name}}},
                        {"arguments", arguments_schema(*tool.input_schema)}}},
-                     {"required", {"id", "tool", "arguments"}},
+                     // Without an id a step has its number: ids are an eighth of what a plan costs to write.
+                     {"required", {"tool", "arguments"}},
                      {"additionalProperties", false}});
   }
   return {

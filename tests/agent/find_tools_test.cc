@@ -129,8 +129,7 @@ TEST_SUITE("agent/find_tools") {
     const auto spec = parse_remote_spec("vllm:some-model@http://127.0.0.1:1/v1");
     REQUIRE(spec);
     infer::ChatRequest request;
-    request.messages.resize(1);
-    request.messages[0].text = "hello";
+    request.messages = {{.text = "hello"}};
     request.tools = {tool("find_tools", "finds")};
     const auto before = remote_request_body(*spec, request);
     request.told_tools = {tool("maps__weather", "rain")};

@@ -167,4 +167,47 @@ TEST_SUITE("base/writer") {
     CHECK(all.text(0) == "kept");
     CHECK_FALSE(all.step().value());
   }
+
+  TEST_CASE("a write within two others is undone alone, before and after others were made") {
+    auto database = Database::open(":memory:").value();
+    REQUIRE(database.write([&] { return make_table(database); }).has_value());
+    const auto lose = [&](const char* text) {
+      return database.write([&]() -> Result<void> {
+        TSUKAI_TRY_VOID(note(text)(database));
+        (void)database.write([&]() -> Result<void> {
+          TSUKAI_TRY_VOID(note("lost within")(database));
+          return fail(Code::kCancelled, "innermost");
+        });
+        return fail(Code::kCancelled, "inner");
+      });
+    };
+    REQUIRE(database
+                .write([&] {
+                  return database.write([&]() -> Result<void> {
+                    CHECK_FALSE(lose("lost first").has_value());
+                    TSUKAI_TRY_VOID(database.write([&] { return note("kept 1")(database); }));
+                    CHECK_FALSE(lose("lost later").has_value());
+                    TSUKAI_TRY_VOID(note("kept 2")(database));
+                    CHECK_FALSE(lose("lost last").has_value());
+                    return {};
+                  });
+                })
+                .has_value());
+    // A table is no row, and is undone as well.
+    REQUIRE(database
+                .write([&] {
+                  return database.write([&]() -> Result<void> {
+                    TSUKAI_TRY_VOID(database.execute("CREATE TABLE kept(x)"));
+                    (void)database.write([&]() -> Result<void> {
+                      TSUKAI_TRY_VOID(note("lost with a table")(database));
+                      return fail(Code::kCancelled, "inner");
+                    });
+                    return database.execute("INSERT INTO kept VALUES(1)");
+                  });
+                })
+                .has_value());
+    auto all = database.prepare("SELECT group_concat(text) FROM note").value();
+    REQUIRE(all.step().value());
+    CHECK(all.text(0) == "kept 1,kept 2");
+  }
 }

@@ -1,5 +1,6 @@
 // What the runtime itself costs: loop steps a second with a model that answers at once.
-//   loop_bench [STEPS [ROUNDS]]
+//   loop_bench [STEPS [ROUNDS [PART...]]]     PART: parked, memory, disk, recovery, plans; all when none is
+//   named
 // Prints steps/s with the journal in memory and on disk, beside durable commits/s of single rows on the same
 // disk; 16 runs that share commits; processor time a step; how long a run of 10,000 rows takes to be taken up
 // again; a plan of 8 independent calls of 200 ms; what 1,000 runs that wait for a person hold of memory.
@@ -199,16 +200,23 @@ Rate steps_together(const std::string& database_path, std::int64_t steps, int ru
   return {count / took, (processor_seconds() - processor) / count * 1e6};
 }
 
-// How long it takes to know again how far a run of about `rows` rows is (G11), reading and folding it: on the
-// clock, and of processor time.
-std::pair<double, double> recovery_ms(const std::string& database_path, std::int64_t rows) {
+// A run of about `rows` rows; its id.
+std::string long_run(const std::string& database_path, std::int64_t rows) {
   Bench bench(database_path, rows / 5, true, nullptr);
   const auto outcome = await(execute_run(bench.parts()));
   must(outcome.has_value(), "the long run failed");
+  return outcome->run_id;
+}
+
+// How long it takes to know again how far a run is (G11), reading and folding it over a connection of its
+// own: on the clock, and of processor time.
+std::pair<double, double> recovery_ms(const std::string& database_path, const std::string& run) {
+  auto database = Database::open(database_path);
+  auto journal = Journal::open(*database, system_clock());
   const auto began = std::chrono::steady_clock::now();
   const double processor = processor_seconds();
-  const auto all = bench.journal->rows(outcome->run_id);
-  must(all && all->size() >= static_cast<std::size_t>(rows) * 99 / 100, "too few rows");
+  const auto all = (*journal)->rows(run);
+  must(all && all->size() >= 9'900, "too few rows");
   must(Progress::of(*all).has_value(), "the long run does not fold");
   return {seconds_since(began) * 1000, (processor_seconds() - processor) * 1000};
 }
@@ -349,7 +357,10 @@ int main(int argc, char** argv) {
   using agent::Series;
   const std::int64_t steps = argc > 1 ? std::atoll(argv[1]) : 200;
   const int rounds = argc > 2 ? std::max(1, std::atoi(argv[2])) : 5;
-  {
+  const auto wanted = [&](std::string_view part) {
+    return argc <= 3 || std::find(argv + 3, argv + argc, part) != argv + argc;
+  };
+  if (wanted("parked")) {
     // First, while the process holds nothing else.
     ScratchDir folder;
     const auto parked = agent::parked_mb(folder / "parked.db", 1000);
@@ -358,44 +369,64 @@ int main(int argc, char** argv) {
         "up; most ever {:.0f} MB\n",
         parked.mb, parked.at_hand_mb, agent::resident_most_mb());
   }
-  Series memory, disk, later, commits, ratio, together, together_one, together_commits;
-  Series memory_us, disk_us, commit_us, together_us;
-  for (int round = 0; round < rounds; ++round) {
-    ScratchDir folder;
-    const auto in_memory = agent::steps_a_second(":memory:", steps, true);
-    const auto on_disk = agent::steps_a_second(folder / "run.db", steps, true);
-    const auto rows = agent::commits_a_second(folder / "rows.db", static_cast<int>(steps) * 4);
-    const auto yielding = agent::steps_a_second(folder / "later.db", steps, false);
-    const auto many = agent::steps_together(folder / "many.db", steps, 16);
-    memory.add(in_memory.a_second);
-    memory_us.add(in_memory.processor_us);
-    disk.add(on_disk.a_second);
-    disk_us.add(on_disk.processor_us);
-    commits.add(rows.a_second);
-    commit_us.add(rows.processor_us);
-    later.add(yielding.a_second / rows.a_second);
-    ratio.add(on_disk.a_second / rows.a_second);
-    together.add(many.a_second);
-    together_us.add(many.processor_us);
-    together_one.add(many.a_second / on_disk.a_second);
-    together_commits.add(many.a_second / rows.a_second);
-  }
   fmt::print("{} steps of one call, median (least..most) of {} rounds\n", steps, rounds);
-  fmt::print("journal in memory: {} steps/s, {} us of processor time a step\n", memory.text(),
-             memory_us.text());
-  fmt::print("single rows, synchronous=FULL: {} commits/s, {} us of processor time each\n", commits.text(),
-             commit_us.text());
-  fmt::print("journal on disk: {} steps/s, {} us of processor time a step; steps / commits {}\n", disk.text(),
-             disk_us.text(), ratio.text("{:.2f}"));
-  fmt::print("  with a model that answers through the event loop (two commits a step): steps / commits {}\n",
-             later.text("{:.2f}"));
-  fmt::print("16 runs together: {} steps/s, {} us of processor time a step; {} x one run, {} x commits\n",
-             together.text(), together_us.text(), together_one.text("{:.1f}"),
-             together_commits.text("{:.2f}"));
+  if (wanted("memory")) {
+    Series memory, memory_us;
+    for (int round = 0; round < rounds; ++round) {
+      const auto in_memory = agent::steps_a_second(":memory:", steps, true);
+      memory.add(in_memory.a_second);
+      memory_us.add(in_memory.processor_us);
+    }
+    fmt::print("journal in memory: {} steps/s, {} us of processor time a step\n", memory.text(),
+               memory_us.text());
+  }
+  if (wanted("disk")) {
+    Series disk, later, commits, ratio, together, together_one, together_commits;
+    Series disk_us, later_us, commit_us, together_us;
+    for (int round = 0; round < rounds; ++round) {
+      ScratchDir folder;
+      const auto on_disk = agent::steps_a_second(folder / "run.db", steps, true);
+      const auto rows = agent::commits_a_second(folder / "rows.db", static_cast<int>(steps) * 4);
+      const auto yielding = agent::steps_a_second(folder / "later.db", steps, false);
+      const auto many = agent::steps_together(folder / "many.db", steps, 16);
+      disk.add(on_disk.a_second);
+      disk_us.add(on_disk.processor_us);
+      commits.add(rows.a_second);
+      commit_us.add(rows.processor_us);
+      later.add(yielding.a_second / rows.a_second);
+      later_us.add(yielding.processor_us);
+      ratio.add(on_disk.a_second / rows.a_second);
+      together.add(many.a_second);
+      together_us.add(many.processor_us);
+      together_one.add(many.a_second / on_disk.a_second);
+      together_commits.add(many.a_second / rows.a_second);
+    }
+    fmt::print("single rows, synchronous=FULL: {} commits/s, {} us of processor time each\n", commits.text(),
+               commit_us.text());
+    fmt::print("journal on disk: {} steps/s, {} us of processor time a step; steps / commits {}\n",
+               disk.text(), disk_us.text(), ratio.text("{:.2f}"));
+    fmt::print(
+        "  with a model that answers through the event loop (two commits a step): {} us; steps / commits "
+        "{}\n",
+        later_us.text(), later.text("{:.2f}"));
+    fmt::print("16 runs together: {} steps/s, {} us of processor time a step; {} x one run, {} x commits\n",
+               together.text(), together_us.text(), together_one.text("{:.1f}"),
+               together_commits.text("{:.2f}"));
+  }
   ScratchDir folder;
-  const auto [recovery, processor] = agent::recovery_ms(folder / "long.db", 10'000);
-  fmt::print("a run of 10,000 rows is taken up again in {:.0f} ms ({:.0f} ms of processor time)\n", recovery,
-             processor);
-  fmt::print("calls of 200 ms: 8 independent ones {:.0f} ms, a diamond of 4 {:.0f} ms\n",
-             agent::plan_ms(folder / "plan.db", false), agent::plan_ms(folder / "plan.db", true));
+  if (wanted("recovery")) {
+    Series recovery, processor;
+    const auto run = agent::long_run(folder / "long.db", 10'000);
+    for (int round = 0; round < rounds; ++round) {
+      const auto [ms, processor_ms] = agent::recovery_ms(folder / "long.db", run);
+      recovery.add(ms);
+      processor.add(processor_ms);
+    }
+    fmt::print("a run of 10,000 rows is taken up again in {} ms ({} ms of processor time)\n", recovery.text(),
+               processor.text());
+  }
+  if (wanted("plans")) {
+    fmt::print("calls of 200 ms: 8 independent ones {:.0f} ms, a diamond of 4 {:.0f} ms\n",
+               agent::plan_ms(folder / "plan.db", false), agent::plan_ms(folder / "plan.db", true));
+  }
 }

@@ -226,15 +226,14 @@ class Oracle : public infer::ChatModel {
     for (const auto over : need.over) {
       const auto mark = fmt::format("{{{}}}", over);
       text.replace(text.find(mark), mark.size(),
-                   in_plan ? fmt::format("${{s{}}}", over) : fmt::format("{}", values_[over]));
+                   in_plan ? fmt::format("${{{}}}", over + 1) : fmt::format("{}", values_[over]));
     }
     return {{"expression", text}};
   }
   Json plan() const {
     Json steps = Json::array();
     for (std::size_t i = 0; i < question_.needs.size(); ++i)
-      steps.push_back(
-          {{"id", fmt::format("s{}", i)}, {"tool", tool_of(i)}, {"arguments", arguments_of(i, true)}});
+      steps.push_back({{"tool", tool_of(i)}, {"arguments", arguments_of(i, true)}});
     return {{"steps", steps}};
   }
   void read_results(const infer::ChatRequest& request) {
@@ -246,11 +245,11 @@ class Oracle : public infer::ChatModel {
         if (next < made_.size()) values_[made_[next++]] = std::strtod(message.text.c_str(), nullptr);
         continue;
       }
-      for (const auto& line : split(message.text, '\n')) {  // "s3 (done): 7"
+      for (const auto& line : split(message.text, '\n')) {  // "3 (done): 7"
         const auto colon = line.find("): ");
-        if (line.empty() || line[0] != 's' || colon == std::string::npos) continue;
-        values_.at(std::strtoul(line.c_str() + 1, nullptr, 10)) =
-            std::strtod(line.c_str() + colon + 3, nullptr);
+        const auto number = std::strtoul(line.c_str(), nullptr, 10);
+        if (number == 0 || colon == std::string::npos) continue;
+        values_.at(number - 1) = std::strtod(line.c_str() + colon + 3, nullptr);
       }
     }
   }

@@ -97,10 +97,7 @@ TEST_SUITE("infer/hf_folder") {
     CHECK((*model)->tokenize(string_at(reference, "text"), false) ==
           reference["tokens"].get<std::vector<TokenId>>());
     ChatRequest request;
-    request.messages.resize(2);
-    request.messages[0].role = Role::kSystem;
-    request.messages[0].text = "Be brief.";
-    request.messages[1].text = "Hi";
+    request.messages = {{.role = Role::kSystem, .text = "Be brief."}, {.text = "Hi"}};
     request.tokens_max = 8;
     const auto prompt = (*model)->render(request, {});
     REQUIRE_MESSAGE(prompt.has_value(), prompt.error().text());

@@ -98,7 +98,7 @@ TEST_SUITE("infer/chat/tool_format") {
     CHECK(text.find("<tool_call>\n{\"name\": \"weather\", \"arguments\": "
                     "{\"city\":\"...\",\"days\":2}}\n</tool_call>") != std::string::npos);
     CHECK(text.ends_with("<|im_start|>user\nRain?<|im_end|>\n<|im_start|>assistant\n"));
-    request.messages.insert(request.messages.begin(), say(Role::kSystem, "Be kind."));
+    request.messages = {say(Role::kSystem, "Be kind."), say(Role::kUser, "Rain?")};
     CHECK(rendered(*format_of(kChatMl), kChatMl, request)
               .starts_with("<|im_start|>system\nBe kind.\n\n# Tools\n"));
     request.tools.clear();

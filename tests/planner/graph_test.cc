@@ -100,9 +100,19 @@ TEST_SUITE("planner/graph") {
     const auto faults = [&](const char* text) { return schema->check(*parse_json(text)).size(); };
     CHECK(faults(R"({"steps": [{"id": "a", "tool": "maps__geo", "arguments": {"n": 3}}]})") == 0);
     CHECK(faults(R"({"steps": [{"id": "a", "tool": "maps__geo", "arguments": {"n": "$b.count"}}]})") == 0);
+    CHECK(faults(R"({"steps": [{"tool": "maps__geo", "arguments": {"n": 3}}]})") == 0);
     CHECK(faults(R"({"steps": [{"id": "a", "tool": "maps__geo", "arguments": {"n": "three"}}]})") > 0);
     CHECK(faults(R"({"steps": [{"id": "a", "tool": "maps__go", "arguments": {"n": 3}}]})") > 0);
     CHECK(faults(R"({"steps": []})") > 0);
+  }
+
+  TEST_CASE("a step without an id has its number") {
+    const auto plan = Plan::parse(*parse_json(R"({"steps": [{"tool": "x"}, {"id": "b", "tool": "x"},
+                                  {"tool": "x", "arguments": {"v": "$1", "w": "${b} and ${1}"}}]})"));
+    REQUIRE(plan);
+    CHECK(plan->steps[0].id == "1");
+    CHECK(plan->steps[2].id == "3");
+    CHECK(plan->inputs(plan->steps[2]) == Ids{"1", "b"});
   }
 
   TEST_CASE("references become the results they name: whole, by member, within a text") {

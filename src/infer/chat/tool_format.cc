@@ -213,8 +213,7 @@ std::string ToolFormat::opened_by_prompt(const ChatTemplate& chat_template,
   constexpr std::string_view kProbe = "tsukaiprobe";
   ChatRequest probe;
   probe.thinking = request.thinking;
-  probe.messages.resize(1);
-  probe.messages[0].text = "a";
+  probe.messages = {{.text = "a"}};
   Json asked = variables(probe, true);
   Json answered = asked;
   answered["messages"].push_back({{"role", "assistant"}, {"content", kProbe}});
