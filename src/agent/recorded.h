@@ -44,6 +44,7 @@ struct Record {
   std::map<std::string, Json> decisions;   // APPROVAL_GIVEN, by call.
   std::map<std::string, Json> children;    // CHILD_DONE, by call.
   std::map<std::string, int> compactions;  // COMPACTED rows before the prompt of a step.
+  std::map<std::size_t, Json> arrivals;    // Tools told of later, by how many steps there were then.
   std::vector<memory::Recalled> recalled;
   std::map<std::string, std::int64_t> reached_ms;  // Working time when a step's or call's result was there.
 
@@ -73,6 +74,7 @@ class RecordedToolbox : public Toolbox {
                                                        RecordedClock& clock);
   asio::awaitable<Observation> call(infer::ToolCall call, std::string key, std::string step_key,
                                     std::int64_t limit_ms, CallTask task) override;
+  std::vector<const BoundTool*> admit_arrivals(std::size_t steps) override;
 
  private:
   RecordedToolbox(ToolboxOptions options, const Record& record, RecordedClock& clock)

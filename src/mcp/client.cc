@@ -302,7 +302,9 @@ class AnyClient : public Client {
   // Only structured content is promised anything, and not that of a failure.
   std::optional<Error> check_output(const std::string& tool, const ToolResult& result) {
     auto it = core_->tools.find(tool);
-    if (result.is_error || it == core_->tools.end() || !it->second.output_schema) return std::nullopt;
+    if (!core_->options.check_output || result.is_error || it == core_->tools.end() ||
+        !it->second.output_schema)
+      return std::nullopt;
     auto& known = it->second;
     if (!result.structured_content) {
       return Error(

@@ -95,6 +95,7 @@ struct ClientOptions {
 
   // What a result promised by outputSchema does not hold: warned about, or an error (kProtocol).
   bool strict_output = false;
+  bool check_output = true;  // False: whoever calls looks for himself.
   // Something the server did wrong that did not stop us, in one sentence.
   std::function<void(const std::string&)> on_warning;
 };

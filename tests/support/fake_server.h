@@ -43,7 +43,8 @@ struct FakeServer {
   std::vector<FakeTool> tools;
   std::optional<Error> does_not_start;
   bool start_hangs = false;
-  bool dead = false;  // Pings fail until somebody connects again.
+  bool dead = false;                                   // Pings fail until somebody connects again.
+  std::function<Task<void>(mcp::Changed)> on_changed;  // Of the newest client.
   std::string version = "1.0";
   // Calls become tasks that never end by themselves; those kept here answer whoever asks for them.
   bool makes_tasks = false;
@@ -73,7 +74,7 @@ class FakeServers {
     return true;
   }
 
-  Task<std::unique_ptr<mcp::Client>> connect(mcp::ServerConfig config);
+  Task<std::unique_ptr<mcp::Client>> connect(mcp::ServerConfig config, mcp::ClientOptions options = {});
 
  private:
   std::map<std::string, FakeServer> servers_;
@@ -148,7 +149,8 @@ class FakeClient : public mcp::Client {
   bool down_ = false;
 };
 
-inline Task<std::unique_ptr<mcp::Client>> FakeServers::connect(mcp::ServerConfig config) {
+inline Task<std::unique_ptr<mcp::Client>> FakeServers::connect(mcp::ServerConfig config,
+                                                               mcp::ClientOptions options) {
   auto& server = servers_[config.name];
   if (server.start_hangs) {
     TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::hours(1)));
@@ -156,6 +158,7 @@ inline Task<std::unique_ptr<mcp::Client>> FakeServers::connect(mcp::ServerConfig
   if (server.does_not_start) co_return fail(*server.does_not_start);
   ++server.connected;
   server.dead = false;
+  server.on_changed = std::move(options.on_changed);
   co_return std::make_unique<FakeClient>(std::move(config), server);
 }
 
