@@ -35,6 +35,10 @@ struct CallProgress {
   bool allowed = false;  // APPROVAL_GIVEN is durable and allows it.
   bool denied = false;   // APPROVAL_GIVEN is durable and denies it: `denial` says who and why.
   std::string denial;
+  // What its server asked a person before it answers (mcp::ToolResult::asked), and the answers; null:
+  // nothing.
+  JsonValue question, answers;
+  bool waits_for_answer() const { return !question.is_null() && answers.is_null(); }
   Outcome outcome = Outcome::kDone;
   std::string observation;
   // A step of a plan: the key of the call that made the plan, and the step's id. Its arguments hold
@@ -136,6 +140,7 @@ struct Progress {
   Result<void> take_answer(const Row& row, CallProgress& call);
   Result<void> take_signal(const Row& row);
   void take_new_tools(const Json& news);
+  void take_question(const std::string& signal, const Json& payload);
   void settle(CallProgress& call, Outcome outcome, std::string observation, double ms);
 
   bool lent_ = false;  // The transcript is the beginning of the open turn's prompt.
@@ -148,6 +153,10 @@ std::string call_key(std::size_t step, std::size_t call);
 // The signal by which servers' new tools come into a run: "tools", as RUN_STARTED has them, and the "text"
 // that the model is told.
 inline constexpr std::string_view kToolsSignal = "tools";
+
+// Signals of a server's question to a person ("call", "asked") and of the answers to it ("call", "answers",
+// "by").
+inline constexpr std::string_view kQuestionSignal = "question", kAnswerSignal = "answer";
 
 // The tool a model makes plans with, and the name of a plan's question in events.
 inline constexpr std::string_view kPlanTool = "plan";

@@ -307,10 +307,14 @@ asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::string key
   if (!tool->key_argument.empty()) arguments[tool->key_argument] = key;
   const bool resumed = !task.resumed.empty();
   auto called = resumed ? client->await_task(std::move(task.resumed), tool->tool.name)
-                        : client->call_tool_as_task(tool->tool.name, std::move(arguments), task.on_task);
+                : task.answers.is_null()
+                    ? client->call_tool_as_task(tool->tool.name, std::move(arguments), task.on_task)
+                    : client->continue_call(tool->tool.name, std::move(arguments), task.asked, task.answers,
+                                            task.on_task);
   auto result = co_await with_deadline(std::move(called), limit, tool->qualified);
   if (result) {
     observation = observe(*result, redaction_);
+    observation.asked = result->asked;
   } else {
     const auto& error = result.error();
     if (error.code() == Code::kTransport) {

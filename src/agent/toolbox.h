@@ -77,6 +77,8 @@ struct Refusal {
 struct CallTask {
   std::string resumed;  // Not made again: the result of this task is waited for.
   mcp::OnTask on_task;  // The server made a task of the call.
+  // What the server asked a person when the call was made before, and the answers; null: nothing.
+  JsonValue asked, answers;
 };
 
 // Lives on the io thread. REQUIRES: shutdown() before destruction, else the servers are killed rather than

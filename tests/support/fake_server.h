@@ -31,6 +31,18 @@ inline mcp::ToolResult text_result(const std::string& text, bool is_error = fals
   return result;
 }
 
+// A call that asks a person first (2026-07-28): `state` comes back with the answer.
+inline mcp::ToolResult asking_result(const std::string& message, Json fields, const std::string& state) {
+  mcp::ToolResult result;
+  result.content = Json::array();
+  const Json schema = {{"type", "object"}, {"properties", std::move(fields)}, {"required", {"name"}}};
+  const Json params = {{"message", message}, {"requestedSchema", schema}};
+  result.asked = Json{{"resultType", "input_required"},
+                      {"requestState", state},
+                      {"inputRequests", {{"q", {{"method", "elicitation/create"}, {"params", params}}}}}};
+  return result;
+}
+
 inline Task<mcp::ToolResult> answer_text(std::string text) { co_return text_result(text); }
 inline Task<mcp::ToolResult> fail_text(std::string text) { co_return text_result(text, true); }
 inline Task<mcp::ToolResult> fail_call(Error error) { co_return fail(std::move(error)); }
@@ -49,6 +61,8 @@ struct FakeServer {
   // Calls become tasks that never end by themselves; those kept here answer whoever asks for them.
   bool makes_tasks = false;
   std::map<std::string, mcp::ToolResult> tasks;
+  // What continue_call() gives for a requestState and the answers.
+  std::function<mcp::ToolResult(std::string state, Json answers)> continued;
   // What happened.
   std::vector<std::pair<std::string, Json>> calls;
   int connected = 0;
@@ -121,6 +135,11 @@ class FakeClient : public mcp::Client {
     server_.calls.emplace_back(tool, arguments);
     on_task("task-" + std::to_string(server_.calls.size()));
     co_return co_await never_answer();
+  }
+  Task<mcp::ToolResult> continue_call(std::string tool, Json arguments, JsonValue asked, JsonValue answers,
+                                      mcp::OnTask) override {
+    server_.calls.emplace_back(tool, arguments);
+    co_return server_.continued(string_at(*asked, "requestState"), *answers);
   }
   Task<mcp::ToolResult> await_task(std::string task, std::string, mcp::OnProgress) override {
     const auto found = server_.tasks.find(task);
