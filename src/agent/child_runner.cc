@@ -100,7 +100,7 @@ Task<RunOutcome> ChildRunner::go_on(ChildStart start, RunSummary summary) {
   auto file = agent_from(*record);
   if (!file) co_return fail(std::move(file).error().in("run " + summary.id));
   start.user = summary.user;
-  auto started = rows.front().payload;
+  JsonValue started = known_from(rows);
   auto outcome = co_await work(*std::move(file), std::move(start), summary.id, std::move(started));
   if (!outcome) co_return fail(std::move(outcome).error().in(fmt::format("run {}", summary.id)));
   co_return outcome;

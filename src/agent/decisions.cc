@@ -1,11 +1,14 @@
 #include "agent/decisions.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "agent/child_run.h"
 #include "agent/progress.h"
+#include "base/json_schema.h"
 
 namespace tsukai::agent {
 namespace {
@@ -60,6 +63,43 @@ Result<void> resolve_call(Journal& journal, const std::string& run, const std::s
   }
   const Json payload = {{"call", call}, {"action", name(resolution)}, {"result", result}, {"by", by}};
   TSUKAI_TRY_VOID(journal.send_signal(run, "resolve", payload));
+  return {};
+}
+
+Result<void> answer_question(Journal& journal, const std::string& run, const std::string& call, bool accept,
+                             const JsonValue& content, const std::string& by) {
+  TSUKAI_TRY(auto progress, progress_of(journal, run));
+  const auto* found = progress.call_at(call);
+  if (found == nullptr || !found->waits_for_answer()) {
+    return fail(found == nullptr ? Code::kNotFound : Code::kInvalidArgument,
+                fmt::format("{} of run {} asks nothing", call, run),
+                fmt::format("see what it waits for: tsukai runs show {}", run));
+  }
+  std::map<std::string, Json> asked;  // Of people; the rest is answered by the run itself.
+  if (const auto* questions = find(*found->question, "inputRequests")) {
+    for (const auto& [key, question] : questions->items()) {
+      if (string_at(question, "method") == "elicitation/create")
+        asked[key] = question.value("params", Json::object());
+    }
+  }
+  Json answers = Json::object();
+  for (const auto& [key, params] : asked) {
+    answers[key] = {{"action", accept ? "accept" : "decline"}};
+    if (!accept || string_at(params, "mode") == "url") continue;
+    const auto* part = asked.size() == 1 ? &*content : find(*content, key);
+    const Json given = part == nullptr || part->is_null() ? Json::object() : *part;
+    TSUKAI_TRY(const auto form,
+               JsonSchema::compile(params.value("requestedSchema", Json{{"type", "object"}})));
+    if (const auto faults = form.check(given); !faults.empty()) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("the answer to \"{}\" is not what its form wants: {}",
+                              string_at(params, "message"), fmt::join(faults, "; ")),
+                  "give the form's fields: --content '{\"field\": \"value\"}'");
+    }
+    answers[key]["content"] = given;
+  }
+  TSUKAI_TRY_VOID(journal.send_signal(run, std::string(kAnswerSignal),
+                                      Json{{"call", call}, {"answers", answers}, {"by", by}}));
   return {};
 }
 

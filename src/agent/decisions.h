@@ -21,6 +21,12 @@ enum class Resolution {
 Result<void> resolve_call(Journal& journal, const std::string& run, const std::string& call,
                           Resolution resolution, const std::string& result, const std::string& by);
 
+// Answers what a call's server asks a person: `content` is the form's, by the names of its fields, or by the
+// questions' keys where there are several; null for a question without a form. `accept` false: declines.
+// kNotFound as resolve_call, kInvalidArgument when it asks nothing or the content is not what the form wants.
+Result<void> answer_question(Journal& journal, const std::string& run, const std::string& call, bool accept,
+                             const JsonValue& content, const std::string& by);
+
 // Ends a run that nobody works on at once (true); asks the process that works on it to end it (false), which
 // it does within a second or after the model's turn: calls in flight are cancelled, and no result is claimed
 // for them. The runs that it started end with it, in the same way each; `with` gets their ids.

@@ -41,6 +41,7 @@ struct Observation {
   std::vector<std::string> found;  // Tools that find_tools found, as models know them.
   bool handle = false;             // `text` is the beginning of `came`, which can be read on.
   bool task_lost = false;  // Its server no longer knows the task: whether it took effect is not known.
+  JsonValue asked;         // No result yet: what its server asks a person first (mcp::ToolResult::asked).
   double ms = 0;           // From dispatch to result; 0 when not dispatched.
 };
 

@@ -468,12 +468,40 @@ void Progress::take_result(const Row& row, CallProgress& call) {
 
 // A person's word about the run: {"name": "say", "payload": {"text"}} or {"name": "cancel"} or {"name":
 // "resolve", "payload": {"call", "action", "result", "by"}}.
+// The newest message is either the model's, which nothing is added to, or no model was given it yet.
+void Progress::take_new_tools(const Json& news) {
+  if (const auto* tools = find(news, "tools"); tools != nullptr && tools->is_array()) {
+    for (const auto& tool : *tools) later_tools.push_back(string_at(tool, "name"));
+  }
+  const auto text = string_at(news, "text");
+  if (!messages.empty() && messages.back().role == infer::Role::kUser)
+    messages.back().text += "\n\n" + text;
+  else
+    messages.push_back(message(infer::Role::kUser, text));
+}
+
+void Progress::take_question(const std::string& signal, const Json& payload) {
+  auto* call = call_at(string_at(payload, "call"));
+  if (call == nullptr || call->stage == CallProgress::Stage::kSettled) return;
+  if (const auto* asked = find(payload, "asked"); signal == kQuestionSignal && asked != nullptr) {
+    call->question = *asked;
+    call->answers = JsonValue();
+  }
+  const auto* answers = find(payload, "answers");
+  if (signal != kAnswerSignal || answers == nullptr || !call->waits_for_answer()) return;
+  call->answers = *answers;
+  // The server holds nothing: the call is made once more, with the answers and what it gave for going on.
+  call->stage = CallProgress::Stage::kIntended;
+}
+
 Result<void> Progress::take_signal(const Row& row) {
   const auto signal = string_at(*row.payload, "name");
   if (signal == "cancel") cancel_asked = true;
   if (signal == "say") said += (said.empty() ? "" : "\n") + text_of(*row.payload);
-  if (signal != "resolve") return {};
   const auto* wish = find(*row.payload, "payload");
+  if (signal == kToolsSignal && wish != nullptr) take_new_tools(*wish);
+  if ((signal == kQuestionSignal || signal == kAnswerSignal) && wish != nullptr) take_question(signal, *wish);
+  if (signal != "resolve") return {};
   auto* call = wish == nullptr ? nullptr : call_at(string_at(*wish, "call"));
   // What names no unknown call came too late or twice: it stays in the journal and does nothing.
   if (call == nullptr || call->stage != CallProgress::Stage::kUnknown) return {};

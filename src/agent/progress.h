@@ -35,6 +35,10 @@ struct CallProgress {
   bool allowed = false;  // APPROVAL_GIVEN is durable and allows it.
   bool denied = false;   // APPROVAL_GIVEN is durable and denies it: `denial` says who and why.
   std::string denial;
+  // What its server asked a person before it answers (mcp::ToolResult::asked), and the answers; null:
+  // nothing.
+  JsonValue question, answers;
+  bool waits_for_answer() const { return !question.is_null() && answers.is_null(); }
   Outcome outcome = Outcome::kDone;
   std::string observation;
   // A step of a plan: the key of the call that made the plan, and the step's id. Its arguments hold
@@ -88,6 +92,7 @@ struct Progress {
       long_results;                           // Whole, of what the model was shown a part of; by step key.
   std::map<std::string, StepResult> results;  // Of all plans, by id.
   std::vector<std::string> found_tools;       // By find_tools, as models know them, in the order of finding.
+  std::vector<std::string> later_tools;       // That came after the run began, in the order of telling.
   Totals totals;
   // For the planner, kept up row by row. Limits, time spent and the settings are added by the caller.
   planner::Situation situation;
@@ -134,6 +139,8 @@ struct Progress {
   void take_back();
   Result<void> take_answer(const Row& row, CallProgress& call);
   Result<void> take_signal(const Row& row);
+  void take_new_tools(const Json& news);
+  void take_question(const std::string& signal, const Json& payload);
   void settle(CallProgress& call, Outcome outcome, std::string observation, double ms);
 
   bool lent_ = false;        // The transcript is the beginning of the open turn's prompt.
@@ -143,6 +150,14 @@ struct Progress {
 // "step-3", "step-3/call-1"; both counted from 1.
 std::string step_key(std::size_t step);
 std::string call_key(std::size_t step, std::size_t call);
+
+// The signal by which servers' new tools come into a run: "tools", as RUN_STARTED has them, and the "text"
+// that the model is told.
+inline constexpr std::string_view kToolsSignal = "tools";
+
+// Signals of a server's question to a person ("call", "asked") and of the answers to it ("call", "answers",
+// "by").
+inline constexpr std::string_view kQuestionSignal = "question", kAnswerSignal = "answer";
 
 // The tool a model makes plans with, and the name of a plan's question in events.
 inline constexpr std::string_view kPlanTool = "plan";

@@ -70,6 +70,10 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
       if (wish != nullptr && string_at(*wish, "action") == "done") {
         record.observations[string_at(*wish, "call")].text = string_at(*wish, "result");
       }
+      if (wish != nullptr && string_at(payload, "name") == kToolsSignal) {
+        auto& arrivals = record.arrivals[progress.steps.size()];
+        for (const auto& tool : wish->value("tools", Json::array())) arrivals.push_back(tool);
+      }
       return {};
     }
     case Kind::kRecalled: {
@@ -89,6 +93,21 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
     default:
       return {};
   }
+}
+
+// A tool as tool_record() has it.
+Result<BoundTool> recorded_tool(const Json& json) {
+  BoundTool tool;
+  tool.qualified = string_at(json, "tool");
+  tool.agent = bool_at(json, "agent");
+  const auto dot = tool.qualified.find('.');
+  tool.server_name = tool.qualified.substr(0, dot);
+  tool.tool.name = dot == std::string::npos ? std::string() : tool.qualified.substr(dot + 1);
+  const auto* schema = find(json, "input_schema");
+  tool.definition = {string_at(json, "name"), string_at(json, "description"),
+                     schema == nullptr ? Json::object() : *schema};
+  TSUKAI_TRY(tool.arguments, JsonSchema::compile(*tool.definition.input_schema));
+  return tool;
 }
 
 }  // namespace
@@ -159,19 +178,21 @@ Result<std::unique_ptr<RecordedToolbox>> RecordedToolbox::make(const Record& rec
   const auto* tools = tsukai::find(record.started, "tools");
   if (tools == nullptr) return fail(Code::kCorrupt, "the first row of the run lists no tools");
   for (const auto& [number, json] : tools->items()) {
-    BoundTool tool;
-    tool.qualified = string_at(json, "tool");
-    tool.agent = bool_at(json, "agent");
-    const auto dot = tool.qualified.find('.');
-    tool.server_name = tool.qualified.substr(0, dot);
-    tool.tool.name = dot == std::string::npos ? std::string() : tool.qualified.substr(dot + 1);
-    const auto* schema = tsukai::find(json, "input_schema");
-    tool.definition = {string_at(json, "name"), string_at(json, "description"),
-                       schema == nullptr ? Json::object() : *schema};
-    TSUKAI_TRY(tool.arguments, JsonSchema::compile(*tool.definition.input_schema));
+    TSUKAI_TRY(auto tool, recorded_tool(json));
     toolbox->add_tool(std::move(tool));
   }
   return toolbox;
+}
+
+std::vector<const BoundTool*> RecordedToolbox::admit_arrivals(std::size_t steps) {
+  std::vector<const BoundTool*> admitted;
+  const auto found = record_.arrivals.find(steps);
+  if (found == record_.arrivals.end()) return admitted;
+  for (const auto& json : found->second) {
+    auto tool = recorded_tool(json);
+    if (tool && find(tool->definition.name) == nullptr) admitted.push_back(add_later(*std::move(tool)));
+  }
+  return admitted;
 }
 
 Task<RunOutcome> RecordedChildren::run(ChildStart start) {

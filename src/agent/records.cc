@@ -323,16 +323,19 @@ Json model_record(const infer::ModelDescription& description) {
           {"context_tokens", description.context_tokens}};
 }
 
+Json tool_record(const BoundTool& tool) {
+  Json out = {{"name", tool.definition.name},
+              {"tool", tool.qualified},
+              {"description", tool.definition.description},
+              {"input_schema", *tool.definition.input_schema},
+              {"schema_sha256", sha256_hex(tool.definition.input_schema.print())}};
+  if (tool.agent) out["agent"] = true;
+  return out;
+}
+
 Json tools_record(const std::vector<BoundTool>& tools) {
   Json out = Json::array();
-  for (const auto& tool : tools) {
-    out.push_back({{"name", tool.definition.name},
-                   {"tool", tool.qualified},
-                   {"description", tool.definition.description},
-                   {"input_schema", *tool.definition.input_schema},
-                   {"schema_sha256", sha256_hex(tool.definition.input_schema.print())}});
-    if (tool.agent) out.back()["agent"] = true;
-  }
+  for (const auto& tool : tools) out.push_back(tool_record(tool));
   return out;
 }
 

@@ -25,6 +25,7 @@ Json agent_record(const AgentFile& file, const Redaction& redaction);
 // none.
 Result<AgentFile> agent_from(const Json& record, bool start_servers = true);
 Json model_record(const infer::ModelDescription& description);
+Json tool_record(const BoundTool& tool);
 Json tools_record(const std::vector<BoundTool>& tools);
 
 // What MODEL_INTENT holds. `before` is the transcript the prompt continues.

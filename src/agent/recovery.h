@@ -19,9 +19,11 @@ enum class Recovery {
 // one.
 Recovery recovery_of(const CallProgress& call, const BoundTool& tool, bool trusted);
 
-// What has to be the same for a journal to be continued; `started` is its RUN_STARTED. kInvalidArgument says
-// what differs.
-Result<void> check_same(const Json& started, const infer::ChatModel& model, const Toolbox& toolbox);
+// What a run works with, from its rows: RUN_STARTED, and as `told_later` the tools it was told of after it.
+Json known_from(const std::vector<Row>& rows);
+// What has to be the same for a journal to be continued; `known` is its known_from(). Tells the toolbox which
+// tools the run knows: others of today's are new to it. kInvalidArgument says what differs.
+Result<void> check_same(const Json& known, const infer::ChatModel& model, Toolbox& toolbox);
 
 // The key of a call, the same for every attempt: sha256(run, step key).
 std::string idempotency_key(const std::string& run, const std::string& step_key);

@@ -180,6 +180,7 @@ Task<Ending> Run::steps() {
     }
     auto next = planner::next_step(situation());
     if (auto* question = std::get_if<planner::AskModel>(&next)) {
+      TSUKAI_CO_TRY_VOID(take_arrivals(*question));
       TSUKAI_CO_TRY(ending, co_await ask_model(std::move(*question)));
     } else if (std::holds_alternative<planner::Dispatch>(next)) {
       TSUKAI_CO_TRY(ending, co_await dispatch());

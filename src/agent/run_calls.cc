@@ -115,6 +115,8 @@ std::string Run::waiting_reason() const {
     const auto verb =
         call.stage == CallProgress::Stage::kUnknown
             ? fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort", id_, call.step_key)
+        : call.waits_for_answer()
+            ? fmt::format("tsukai runs approve {} {} --content JSON | --deny", id_, call.step_key)
             : fmt::format("tsukai runs approve {} {} [--deny]", id_, call.step_key);
     reason += fmt::format("\n  {} {}: {}", call.step_key, call.call.name, verb);
   }
@@ -215,7 +217,7 @@ Task<Run::Fate> Run::consider(std::size_t index) {
   const auto each = calls()[index];
   if (each.asks) co_return Fate::kGo;
   const auto& redaction = parts_.toolbox.redaction();
-  if (each.stage == CallProgress::Stage::kUnknown) co_return Fate::kWaits;
+  if (each.stage == CallProgress::Stage::kUnknown || each.waits_for_answer()) co_return Fate::kWaits;
   const auto* tool = parts_.toolbox.find(each.call.name);
   if (each.stage == CallProgress::Stage::kStarted) {
     if (tool != nullptr && tool->agent) co_return Fate::kGo;  // Its run goes on where it was.
@@ -293,7 +295,8 @@ Result<void> Run::intend() {
 Task<void> Run::make_call(std::string step_key) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto each = calls()[index_of(step_key)];
-  CallTask task{each.task, [this, step_key](const std::string& id) { became_task(step_key, id); }};
+  CallTask task{each.task, [this, step_key](const std::string& id) { became_task(step_key, id); },
+                each.question, each.answers};
   auto observation = co_await parts_.toolbox.call(each.call, idempotency_key(id_, each.step_key),
                                                   each.step_key, left_ms(), std::move(task));
   // Calls stand elsewhere once the turn is whole.
@@ -301,6 +304,14 @@ Task<void> Run::make_call(std::string step_key) {
   landed(index);
   if (observation.task_lost) fates_[index] = Fate::kWaits;
   if (observation.outcome == Outcome::kCancelled) co_return Result<void>();
+  if (!observation.asked.is_null()) {
+    fates_[index] = Fate::kWaits;
+    auto staged = stage(
+        Kind::kSignal, "",
+        {{"name", kQuestionSignal}, {"payload", {{"call", each.step_key}, {"asked", *observation.asked}}}});
+    if (!staged) call_failed_ = staged.error();
+    co_return Result<void>();
+  }
   if (observation.task_lost) {
     auto unknown = call_record(each.call);
     unknown["reason"] = observation.text;

@@ -70,9 +70,14 @@ std::vector<infer::ToolDefinition> Run::known_tools() const {
 }
 
 void Run::offer_tools(infer::ChatRequest& request) const {
+  const auto tell_of = [&](const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+      if (const auto* tool = parts_.toolbox.find(name)) request.told_tools.push_back(tool->definition);
+    }
+  };
   if (!finds_tools()) {
     request.tools = parts_.toolbox.definitions();
-    return;
+    return tell_of(progress_.later_tools);
   }
   for (const auto& tool : parts_.toolbox.tools()) {
     if (tool.agent) request.tools.push_back(tool.definition);
@@ -81,9 +86,8 @@ void Run::offer_tools(infer::ChatRequest& request) const {
   request.tools.push_back(find_tools_definition(hidden(tools).size(), where_tools_are(tools)));
   // Where everything is done by a plan, what was found is called through one.
   if (parts_.file.planner == Planner::kPlan) return;
-  for (const auto& name : progress_.found_tools) {
-    if (const auto* tool = parts_.toolbox.find(name)) request.told_tools.push_back(tool->definition);
-  }
+  tell_of(progress_.found_tools);
+  tell_of(progress_.later_tools);
 }
 
 std::string Run::not_found_yet(const infer::ToolCall& call) const {
@@ -93,8 +97,10 @@ std::string Run::not_found_yet(const infer::ToolCall& call) const {
     return fmt::format("there is no tool {}; say what you need with {}", shortened(call.name, 80),
                        kFindTools);
   }
-  const auto& found = progress_.found_tools;
-  if (tool->agent || std::find(found.begin(), found.end(), call.name) != found.end()) return {};
+  const auto among = [&](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), call.name) != names.end();
+  };
+  if (tool->agent || among(progress_.found_tools) || among(progress_.later_tools)) return {};
   return fmt::format(
       "{} was not found yet, so its arguments are not known: call {} first, for example with "
       "{{\"query\":\"{}\"}}",

@@ -1,8 +1,8 @@
 // The inside of a run (run.h): its life (run.cc), its journal (run_journal.cc), its model calls
 // (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc), also while they are written
-// (run_stream.cc), tasks for other agents (run_children.cc), what it lends to its servers (run_lend.cc). What
-// it knows is a fold over journal rows;
-// members beyond that are of this process alone.
+// (run_stream.cc), tasks for other agents (run_children.cc), what it lends to its servers (run_lend.cc), new
+// tools of servers (run_arrivals.cc). What it knows is a fold over journal rows; members beyond that are of
+// this process alone.
 #pragma once
 
 #include <deque>
@@ -131,6 +131,9 @@ class Run : private Lender {
   // What is to be told of a call of a tool that was not found yet, or is none; "": it may be made.
   std::string not_found_yet(const infer::ToolCall& call) const;
   Result<Fate> find_tools(std::size_t index);
+
+  // Tells the model of tools that are new (run_arrivals.cc).
+  Result<void> take_arrivals(const planner::AskModel& question);
 
   // Plans that are still being written (run_stream.cc): what is complete of them is done meanwhile.
   Task<infer::ChatReply> write_beside_steps(infer::ChatRequest request, infer::Prompt prompt,

@@ -97,7 +97,7 @@ void give_back_memory(RunState state) {
 #endif
 }
 
-// Opens what a run stands on and runs, or goes on with `resume` (its RUN_STARTED in `started`).
+// Opens what a run stands on and runs, or goes on with `resume` (what it knows in `started`).
 Task<RunOutcome> run_on_ground(std::unique_ptr<Ground> ground, AgentFile file, std::string task,
                                RuntimeOptions options, OpenModel open_model, std::string resume,
                                JsonValue started) {
@@ -205,8 +205,8 @@ std::vector<Row> without_open_approvals(const std::vector<Row>& rows) {
   return kept;
 }
 
-// The rows that made the first `step` - 1 steps. Leases and signals belong to the old run alone. `at_end`:
-// step may be the one after the last.
+// The rows that made the first `step` - 1 steps. Leases and people's signals belong to the old run alone.
+// `at_end`: step may be the one after the last.
 Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::size_t step, bool at_end) {
   std::vector<Row> shared;
   for (std::size_t i = 1; i < rows.size(); ++i) {
@@ -230,6 +230,9 @@ Result<std::vector<Row>> rows_before_step(const std::vector<Row>& rows, std::siz
       case Kind::kChildDone:
       case Kind::kCompacted:
         shared.push_back(row);
+        break;
+      case Kind::kSignal:
+        if (string_at(*row.payload, "name") == kToolsSignal) shared.push_back(row);
         break;
       default:
         break;
@@ -281,7 +284,7 @@ Task<RunOutcome> resume_run(std::string run, RuntimeOptions options, OpenModel o
   TSUKAI_CO_TRY(auto file, agent_from(*record));
   options.user = summary.user;
   co_return co_await run_on(std::move(ground), std::move(file), summary.task, std::move(options),
-                            std::move(open_model), summary.id, rows.front().payload);
+                            std::move(open_model), summary.id, known_from(rows));
 }
 
 Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, RuntimeOptions options,
@@ -307,8 +310,9 @@ Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, Ru
   if (!say.empty())
     entries.push_back({Kind::kSignal, "", 1, Json{{"name", "say"}, {"payload", {{"text", say}}}}});
   if (!entries.empty()) TSUKAI_CO_TRY_VOID(ground->journal->append_all(id, entries));
+  TSUKAI_CO_TRY(const auto begun, ground->journal->rows(id));
   co_return co_await run_on(std::move(ground), std::move(file), summary.task, std::move(options),
-                            std::move(open_model), id, started);
+                            std::move(open_model), id, known_from(begun));
 }
 
 }  // namespace tsukai::agent

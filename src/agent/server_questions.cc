@@ -159,6 +159,10 @@ mcp::ClientOptions ServerQuestions::options_for(const std::string& server) const
       return elicit(desk, server, std::move(params));
     };
     options.elicitation_url = true;
+  } else {
+    // The run waits for an answer instead, from whichever terminal it comes.
+    const auto verdict = judge(desk_->policy, named(server, kElicitationName), Json::object());
+    options.elicitation_parks = verdict.action != PolicyRule::Action::kDeny;
   }
   return options;
 }

@@ -40,7 +40,8 @@ class ServerQuestions {
 
   // Sampling needs a rule that allows it by name; without one, or with `deny`, it is refused; with `ask` the
   // person is asked each time. Elicitation is asked of the person unless a rule denies it. `elicit` empty:
-  // nobody is at hand, so servers are told that there is no elicitation.
+  // nobody is at hand, so the run waits for the answers (mcp::ClientOptions::elicitation_parks), where the
+  // server's revision lets it.
   ServerQuestions(std::vector<PolicyRule> policy, Elicit elicit, std::function<void(std::string)> notice);
   ~ServerQuestions();
 

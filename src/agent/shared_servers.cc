@@ -28,6 +28,11 @@ class SharedClient : public mcp::Client {
     return client_->call_tool_as_task(std::move(tool), std::move(arguments), std::move(on_task),
                                       std::move(on_progress));
   }
+  Task<mcp::ToolResult> continue_call(std::string tool, Json arguments, JsonValue asked, JsonValue answers,
+                                      mcp::OnTask on_task) override {
+    return client_->continue_call(std::move(tool), std::move(arguments), std::move(asked), std::move(answers),
+                                  std::move(on_task));
+  }
   Task<mcp::ToolResult> await_task(std::string task, std::string tool, mcp::OnProgress on_progress) override {
     return client_->await_task(std::move(task), std::move(tool), std::move(on_progress));
   }

@@ -27,6 +27,11 @@ std::string key_argument_of(const Json& schema) {
   return key != nullptr && string_at(*key, "type") == "string" ? std::string(kKeyArgument) : std::string();
 }
 
+// What is wrong now may be right in a moment; a program that is not there will not come.
+bool may_start_later(const Error& error) {
+  return error.code() == Code::kTransport || error.code() == Code::kTimeout;
+}
+
 // The schema as the model sees it: without the argument that the run fills in.
 Json without_argument(Json schema, const std::string& argument) {
   if (argument.empty()) return schema;
@@ -70,6 +75,10 @@ Task<std::unique_ptr<Toolbox>> Toolbox::open(ToolboxOptions options) {
   if (auto bound = toolbox->bind_tools(); !bound) {
     co_await toolbox->shutdown();
     co_return fail(std::move(bound).error());
+  }
+  for (std::size_t i = 0; i < toolbox->servers_.size(); ++i) {
+    if (toolbox->servers_[i].failure && may_start_later(*toolbox->servers_[i].failure))
+      toolbox->begin_revival(i);
   }
   co_return toolbox;
 }
@@ -138,18 +147,52 @@ void Toolbox::notice(const std::string& text) {
   options_.tell("notice", Json{{"message", redaction_.text(text)}});
 }
 
-void Toolbox::add_tool(BoundTool tool) {
-  auto& definition = tool.definition;
+void Toolbox::narrow(infer::ToolDefinition& definition, const BoundTool& tool) const {
   definition.narrowed = narrowed_schema(*definition.input_schema, options_.policy, options_.inherited,
                                         tool.server_name, tool.tool.name);
-  if (definition.narrowed->is_object() && options_.unsupported_keywords) {
-    auto narrow = definition;
-    narrow.input_schema = definition.narrowed;
-    if (!options_.unsupported_keywords(narrow).empty()) definition.narrowed = JsonValue();
-  }
+  if (!definition.narrowed->is_object() || !options_.unsupported_keywords) return;
+  auto narrower = definition;
+  narrower.input_schema = definition.narrowed;
+  if (!options_.unsupported_keywords(narrower).empty()) definition.narrowed = JsonValue();
+}
+
+void Toolbox::add_tool(BoundTool tool) {
+  narrow(tool.definition, tool);
   by_name_[tool.definition.name] = tools_.size();
   definitions_.push_back(tool.definition);
   tools_.push_back(std::move(tool));
+}
+
+std::optional<BoundTool> Toolbox::bind(std::size_t index, const mcp::Tool& tool) {
+  const auto& server = options_.servers[index];
+  BoundTool bound{.server = index,
+                  .server_name = server.name,
+                  .tool = tool,
+                  .qualified = qualified_name(server.name, tool.name)};
+  const auto model_name = model_tool_name(server.name, tool.name);
+  if (!globs_match(options_.globs, bound.qualified)) return std::nullopt;
+  if (servers_[index].refused.contains(tool.name)) return std::nullopt;
+  if (const auto* other = find(model_name); other != nullptr) {
+    notice(fmt::format("{} is left out: its name for the model, {}, is taken by {}", bound.qualified,
+                       model_name, other->qualified));
+    return std::nullopt;
+  }
+  bound.key_argument = key_argument_of(*tool.input_schema);
+  bound.definition = {model_name, redaction_.text(tool.description),
+                      without_argument(*tool.input_schema, bound.key_argument)};
+  auto schema = JsonSchema::compile(*bound.definition.input_schema);
+  if (!schema) {
+    notice(fmt::format("{} is left out: its inputSchema is not usable: {}", bound.qualified,
+                       schema.error().text()));
+    return std::nullopt;
+  }
+  bound.arguments = *std::move(schema);
+  if (auto keywords = options_.unsupported_keywords(bound.definition); !keywords.empty()) {
+    notice(fmt::format("{} is left out: the model's grammar can't honour {} of its inputSchema",
+                       bound.qualified, fmt::join(keywords, ", ")));
+    return std::nullopt;
+  }
+  return bound;
 }
 
 Result<void> Toolbox::bind_tools() {
@@ -158,43 +201,19 @@ Result<void> Toolbox::bind_tools() {
     const auto& server = options_.servers[i];
     if (servers_[i].failure) missing.push_back(server.name);
     for (auto& tool : servers_[i].tools) {
-      BoundTool bound{.server = i,
-                      .server_name = server.name,
-                      .tool = tool,
-                      .qualified = qualified_name(server.name, tool.name)};
-      const auto model_name = model_tool_name(server.name, tool.name);
-      if (std::find(all.begin(), all.end(), bound.qualified) != all.end()) {
-        notice(fmt::format("{} is listed twice by its server: only the first counts", bound.qualified));
+      const auto qualified = qualified_name(server.name, tool.name);
+      if (std::find(all.begin(), all.end(), qualified) != all.end()) {
+        notice(fmt::format("{} is listed twice by its server: only the first counts", qualified));
         continue;
       }
-      all.push_back(bound.qualified);
-      if (!globs_match(options_.globs, bound.qualified)) continue;
-      if (servers_[i].refused.contains(tool.name)) continue;
-      if (by_name_.contains(model_name)) {
-        notice(fmt::format("{} is left out: its name for the model, {}, is taken by {}", bound.qualified,
-                           model_name, tools_[by_name_[model_name]].qualified));
-        continue;
-      }
-      bound.key_argument = key_argument_of(*tool.input_schema);
-      bound.definition = {model_name, redaction_.text(tool.description),
-                          without_argument(*tool.input_schema, bound.key_argument)};
-      auto schema = JsonSchema::compile(*bound.definition.input_schema);
-      if (!schema) {
-        notice(fmt::format("{} is left out: its inputSchema is not usable: {}", bound.qualified,
-                           schema.error().text()));
-        continue;
-      }
-      bound.arguments = *std::move(schema);
-      if (auto keywords = options_.unsupported_keywords(bound.definition); !keywords.empty()) {
-        notice(fmt::format("{} is left out: the model's grammar can't honour {} of its inputSchema",
-                           bound.qualified, fmt::join(keywords, ", ")));
-        continue;
-      }
+      all.push_back(qualified);
+      auto bound = bind(i, tool);
+      if (!bound) continue;
       if (tools_.size() == kToolsMax) {
         return fail(Code::kExhausted, fmt::format("the servers offer more than {} tools", kToolsMax),
                     "choose some with `tools:` in the agent file");
       }
-      add_tool(std::move(bound));
+      add_tool(*std::move(bound));
     }
   }
   std::vector<std::string> offered = all;
@@ -202,6 +221,7 @@ Result<void> Toolbox::bind_tools() {
     offered.push_back(agent.qualified);
     if (options_.agents_offered) add_tool(std::move(agent));
   }
+  bound_ = true;
   for (const auto& glob : options_.globs) {
     const auto matches = [&](const auto& tool) { return glob_matches(glob, tool); };
     if (std::any_of(all.begin(), all.end(), matches) || !missing.empty()) continue;
@@ -220,8 +240,9 @@ Result<void> Toolbox::bind_tools() {
 }
 
 const BoundTool* Toolbox::find(std::string_view model_name) const {
-  const auto found = by_name_.find(model_name);
-  return found == by_name_.end() ? nullptr : &tools_[found->second];
+  if (const auto found = by_name_.find(model_name); found != by_name_.end()) return &tools_[found->second];
+  const auto later = later_by_name_.find(model_name);
+  return later == later_by_name_.end() ? nullptr : later->second;
 }
 
 std::optional<Refusal> Toolbox::refusal(const infer::ToolCall& call) const {
@@ -235,6 +256,10 @@ std::optional<Refusal> Toolbox::refusal(const infer::ToolCall& call) const {
         nearest.empty()
             ? fmt::format("there is no tool {}; the tools are: {}", call.name, fmt::join(names, ", "))
             : fmt::format("there is no tool {}; did you mean {}?", call.name, nearest)};
+  }
+  if (!tool->agent && servers_[tool->server].gone.contains(tool->tool.name)) {
+    return Refusal{Outcome::kUnknownTool,
+                   fmt::format("{} is no longer offered by its server; go on without it", call.name)};
   }
   if (!call.arguments->is_object()) return Refusal{Outcome::kInvalid, "the arguments must be a JSON object"};
   if (auto faults = tool->arguments.check(*call.arguments); !faults.empty()) {
@@ -284,10 +309,14 @@ asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::string key
   if (!tool->key_argument.empty()) arguments[tool->key_argument] = key;
   const bool resumed = !task.resumed.empty();
   auto called = resumed ? client->await_task(std::move(task.resumed), tool->tool.name)
-                        : client->call_tool_as_task(tool->tool.name, std::move(arguments), task.on_task);
+                : task.answers.is_null()
+                    ? client->call_tool_as_task(tool->tool.name, std::move(arguments), task.on_task)
+                    : client->continue_call(tool->tool.name, std::move(arguments), task.asked, task.answers,
+                                            task.on_task);
   auto result = co_await with_deadline(std::move(called), limit, tool->qualified);
   if (result) {
     observation = observe(*result, redaction_);
+    observation.asked = result->asked;
   } else {
     const auto& error = result.error();
     if (error.code() == Code::kTransport) {

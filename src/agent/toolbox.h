@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,6 +30,8 @@ using Tell = std::function<void(std::string type, JsonValue data)>;
 
 inline constexpr std::size_t kServersMax = 64;
 inline constexpr std::size_t kToolsMax = 512;
+// Of the definitions of new tools that a run is told at once, but for the first: the rest is told later.
+inline constexpr std::size_t kArrivalBytesMax = 12'288;
 
 struct BoundTool {
   std::size_t server = 0;  // Index into the options' servers.
@@ -74,6 +77,8 @@ struct Refusal {
 struct CallTask {
   std::string resumed;  // Not made again: the result of this task is waited for.
   mcp::OnTask on_task;  // The server made a task of the call.
+  // What the server asked a person when the call was made before, and the answers; null: nothing.
+  JsonValue asked, answers;
 };
 
 // Lives on the io thread. REQUIRES: shutdown() before destruction, else the servers are killed rather than
@@ -89,7 +94,15 @@ class Toolbox {
   // In the order of servers and of their lists: fixed for the run.
   const std::vector<infer::ToolDefinition>& definitions() const { return definitions_; }
   const std::vector<BoundTool>& tools() const { return tools_; }
+  // Also those that the run was told of later; holds for as long as the toolbox.
   const BoundTool* find(std::string_view model_name) const;
+
+  // Tools that servers began to offer after the run began, in the order of their coming, and that it is told
+  // of now: they can be called from now on. `steps`: how many steps the run has.
+  virtual std::vector<const BoundTool*> admit_arrivals(std::size_t steps);
+  // For a run that goes on: the tools it began with and was told of later, as tools_record() has them. Others
+  // of today's are new to it. REQUIRES: nothing was called or admitted yet.
+  void take_up(const Json& began_with, const Json& told_later);
   const Redaction& redaction() const { return redaction_; }
 
   // Unknown name (with the nearest), arguments against the schema, policy (deny); in this order.
@@ -112,6 +125,8 @@ class Toolbox {
   explicit Toolbox(ToolboxOptions options);
   // One more tool, already named; for bind_tools and for replay.
   void add_tool(BoundTool tool);
+  // One that the run is told of later.
+  const BoundTool* add_later(BoundTool tool);
 
  private:
   struct Server {
@@ -120,21 +135,27 @@ class Toolbox {
     std::vector<mcp::Tool> tools;
     std::optional<Error> failure;
     std::set<std::string> refused;  // Tools whose definition is not what was pinned.
+    std::set<std::string> gone;     // Tools of the run that it no longer offers.
   };
   Task<void> start(std::size_t index);
   Task<void> stop(std::size_t index);
   mcp::ClientOptions client_options(std::size_t index) const;
-  // Starts a server anew that was lost, more and more slowly; calls to it wait meanwhile.
+  // Starts a server anew that was lost or did not start, more and more slowly; calls to it wait meanwhile.
   void begin_revival(std::size_t index);
   Task<void> revive(std::size_t index);
   Task<bool> start_again(std::size_t index);
   Task<void> up(std::size_t index);
-  // The server says that its tools are others now. A run keeps the definitions it began with: the person is
-  // told, and what was changed is refused like any change (tool_pins.h).
+  // The server says that its tools are others now. A run keeps the definitions it began with: what was
+  // changed is refused like any change (tool_pins.h), what is gone is refused, and what is new waits to be
+  // admitted.
   static Task<void> take_change(std::weak_ptr<Toolbox*> self, std::size_t index, mcp::Changed kind);
   void tools_changed(std::size_t index, std::vector<mcp::Tool> now);
   void tell_started(std::size_t index, std::chrono::steady_clock::time_point began);
   Result<void> bind_tools();
+  // The tool as a run has it; nothing, with a notice where it is of use, when it is not for this run.
+  std::optional<BoundTool> bind(std::size_t index, const mcp::Tool& tool);
+  void narrow(infer::ToolDefinition& definition, const BoundTool& tool) const;
+  std::vector<std::string> take_arrivals(std::size_t index);
   void check_pins(std::size_t index);
   Verdict verdict(const BoundTool& tool, const Json& arguments) const;
   void fail_server(std::size_t index, const Error& error);
@@ -149,6 +170,10 @@ class Toolbox {
   std::vector<BoundTool> tools_;
   std::vector<infer::ToolDefinition> definitions_;
   std::map<std::string, std::size_t, std::less<>> by_name_;
+  std::deque<BoundTool> later_;  // What the run was told of after it began: calls hold on to them.
+  std::map<std::string, const BoundTool*, std::less<>> later_by_name_;
+  std::vector<BoundTool> arrivals_;  // What it was not told of yet.
+  bool bound_ = false;               // The tools that the run begins with stand.
 };
 
 }  // namespace tsukai::agent

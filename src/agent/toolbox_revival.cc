@@ -1,11 +1,16 @@
-// Servers that were lost in the middle of a run are started again; servers whose tools change meanwhile.
+// Servers that were lost in the middle of a run, or did not start, are started again; servers whose tools
+// change meanwhile.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "agent/find_tools.h"
 #include "agent/run_loop.h"
+#include "agent/tool_names.h"
 #include "agent/toolbox.h"
 
 namespace tsukai::agent {
@@ -33,7 +38,7 @@ void Toolbox::tell_started(std::size_t index, std::chrono::steady_clock::time_po
 
 void Toolbox::begin_revival(std::size_t index) {
   auto& server = servers_[index];
-  if (server.reviving || !server.client || !revivals_) return;
+  if (server.reviving || !revivals_) return;
   server.reviving = revivals_->spawn(revive(index));
 }
 
@@ -53,7 +58,7 @@ Task<bool> Toolbox::start_again(std::size_t index) {
   auto& server = servers_[index];
   const auto& config = options_.servers[index];
   const auto began = std::chrono::steady_clock::now();
-  co_await server.client->shutdown();
+  if (server.client) co_await server.client->shutdown();
   auto client = co_await options_.connect(config, client_options(index));
   if (!client) co_return false;
   auto tools = co_await with_deadline((*client)->list_tools(), config.start_timeout, "tools/list");
@@ -62,10 +67,8 @@ Task<bool> Toolbox::start_again(std::size_t index) {
     co_return false;
   }
   server.client = *std::move(client);
-  server.tools = *std::move(tools);
   server.failure.reset();
-  server.refused.clear();
-  check_pins(index);
+  tools_changed(index, *std::move(tools));
   tell_started(index, began);
   co_return true;
 }
@@ -82,23 +85,96 @@ Task<void> Toolbox::take_change(std::weak_ptr<Toolbox*> self, std::size_t index,
 
 void Toolbox::tools_changed(std::size_t index, std::vector<mcp::Tool> now) {
   auto& server = servers_[index];
-  const auto names = [&](const std::vector<mcp::Tool>& those, const std::vector<mcp::Tool>& without) {
-    std::string text;
-    for (const auto& tool : those) {
-      const bool in_both = std::any_of(without.begin(), without.end(),
-                                       [&](const auto& other) { return other.name == tool.name; });
-      if (!in_both) text += (text.empty() ? "" : ", ") + tool.name;
-    }
-    return text;
-  };
   const auto& name = options_.servers[index].name;
-  if (const auto added = names(now, server.tools); !added.empty())
-    notice(fmt::format("{} offers new tools, which the next run has: {}", name, added));
-  if (const auto gone = names(server.tools, now); !gone.empty())
-    notice(fmt::format("{} no longer offers {}", name, gone));
   server.tools = std::move(now);
   server.refused.clear();
   check_pins(index);
+  if (!bound_) return;
+  const auto offered = [&](const std::string& tool) {
+    return std::any_of(server.tools.begin(), server.tools.end(),
+                       [&](const mcp::Tool& each) { return each.name == tool; });
+  };
+  std::vector<std::string> lost;
+  const auto look_at = [&](const auto& tools) {
+    for (const auto& tool : tools) {
+      if (tool.agent || tool.server != index) continue;
+      const auto& own = tool.tool.name;
+      if (offered(own))
+        server.gone.erase(own);
+      else if (server.gone.insert(own).second)
+        lost.push_back(own);
+    }
+  };
+  look_at(tools_);
+  look_at(later_);
+  if (!lost.empty()) notice(fmt::format("{} no longer offers {}", name, fmt::join(lost, ", ")));
+  std::erase_if(arrivals_, [&](const BoundTool& tool) {
+    return tool.server == index && (!offered(tool.tool.name) || server.refused.contains(tool.tool.name));
+  });
+  if (const auto added = take_arrivals(index); !added.empty())
+    notice(fmt::format("{} offers new tools: {}", name, fmt::join(added, ", ")));
+}
+
+// What the server offers and the run does not know: bound, to be admitted. Gives their names.
+std::vector<std::string> Toolbox::take_arrivals(std::size_t index) {
+  std::vector<std::string> added;
+  for (const auto& tool : servers_[index].tools) {
+    const auto qualified = qualified_name(options_.servers[index].name, tool.name);
+    const auto same = [&](const BoundTool& each) { return each.qualified == qualified; };
+    const auto* known = find(model_tool_name(options_.servers[index].name, tool.name));
+    if (known != nullptr && same(*known)) continue;
+    if (std::any_of(arrivals_.begin(), arrivals_.end(), same)) continue;
+    auto bound = bind(index, tool);
+    if (!bound) continue;
+    if (tools_.size() + later_.size() + arrivals_.size() >= kToolsMax) {
+      notice(fmt::format("{} is left out: the run has {} tools already", qualified, kToolsMax));
+      break;
+    }
+    arrivals_.push_back(*std::move(bound));
+    added.push_back(tool.name);
+  }
+  return added;
+}
+
+const BoundTool* Toolbox::add_later(BoundTool tool) {
+  narrow(tool.definition, tool);
+  const auto& added = later_.emplace_back(std::move(tool));
+  later_by_name_[added.definition.name] = &added;
+  return &added;
+}
+
+std::vector<const BoundTool*> Toolbox::admit_arrivals(std::size_t) {
+  std::vector<const BoundTool*> admitted;
+  std::size_t bytes = 0, taken = 0;
+  for (auto& tool : arrivals_) {
+    bytes += bytes_of({tool.definition});
+    if (taken > 0 && bytes > kArrivalBytesMax) break;
+    ++taken;
+    // Two of the names may be one to the model: the first has it.
+    if (find(tool.definition.name) == nullptr) admitted.push_back(add_later(std::move(tool)));
+  }
+  arrivals_.erase(arrivals_.begin(), arrivals_.begin() + static_cast<std::ptrdiff_t>(taken));
+  return admitted;
+}
+
+void Toolbox::take_up(const Json& began_with, const Json& told_later) {
+  const auto names = [](const Json& record) {
+    std::set<std::string> out;
+    for (const auto& tool : record) out.insert(string_at(tool, "name"));
+    return out;
+  };
+  const auto first = names(began_with), later = names(told_later);
+  auto all = std::exchange(tools_, {});
+  definitions_.clear();
+  by_name_.clear();
+  for (auto& tool : all) {
+    if (first.contains(tool.definition.name))
+      add_tool(std::move(tool));
+    else if (later.contains(tool.definition.name))
+      add_later(std::move(tool));
+    else if (!tool.agent)
+      arrivals_.push_back(std::move(tool));
+  }
 }
 
 Task<void> Toolbox::revive(std::size_t index) {
@@ -113,7 +189,7 @@ Task<void> Toolbox::revive(std::size_t index) {
     }
   } done{*this, server};
   // One request was lost, which need not be the end of all.
-  if (co_await with_deadline(server.client->ping(), kPingWait, "ping")) {
+  if (server.client && co_await with_deadline(server.client->ping(), kPingWait, "ping")) {
     server.failure.reset();
     co_return Result<void>();
   }

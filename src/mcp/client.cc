@@ -101,6 +101,16 @@ class AnyClient : public Client {
                                      OnProgress on_progress) override {
     return call(std::move(tool), std::move(arguments), std::move(on_task), std::move(on_progress));
   }
+  Task<ToolResult> continue_call(std::string tool, Json arguments, JsonValue asked, JsonValue answers,
+                                 OnTask on_task) override {
+    Json members = Json::object();
+    if (const Json* state = find(*asked, "requestState")) members["requestState"] = *state;
+    if (const Json* questions = find(*asked, "inputRequests")) {
+      TSUKAI_CO_TRY(members["inputResponses"], co_await core_->answer_rest(*questions, answers));
+    }
+    auto going_on = call(std::move(tool), std::move(arguments), std::move(on_task), {}, std::move(members));
+    co_return co_await std::move(going_on);
+  }
 
   Task<ToolResult> await_task(std::string id, std::string tool, OnProgress on_progress) override {
     const auto end = steady_clock::now() + config().call_timeout_max;
@@ -230,7 +240,9 @@ class AnyClient : public Client {
     co_return co_await core_->list(std::move(method), std::move(member));
   }
 
-  Task<ToolResult> call(std::string tool, Json arguments, OnTask on_task, OnProgress on_progress) {
+  // `members`: of the first round alone, where it goes on with a call that asked.
+  Task<ToolResult> call(std::string tool, Json arguments, OnTask on_task, OnProgress on_progress,
+                        JsonValue members = {}) {
     if (!arguments.is_object()) {
       co_return fail(Code::kInvalidArgument, fmt::format("arguments of {} must be an object", tool));
     }
@@ -253,7 +265,13 @@ class AnyClient : public Client {
         with_task["task"] = {{"ttl", 2 * config().call_timeout_max.count()}};
         params = JsonValue(std::move(with_task));
       }
-      auto reply = co_await core_->ask("tools/call", params, on_progress, std::move(extra));
+      JsonValue first;
+      if (members->is_object()) {
+        Json going_on = *params;
+        going_on.update(*members);
+        first = std::move(going_on);
+      }
+      auto reply = co_await core_->ask("tools/call", params, on_progress, std::move(extra), std::move(first));
       if (reply && !*reply && attempt == 1) {
         // The tool's definition has changed, or was never read.
         const bool headers = reply->error().code == kHeaderMismatch && core_->link->http();
@@ -268,6 +286,12 @@ class AnyClient : public Client {
       }
       if (reply && *reply) {
         const Json& result = ***reply;
+        if (string_at(result, "resultType") == "input_required") {
+          ToolResult parked;
+          parked.content = Json::array();
+          parked.whole = parked.asked = **reply;
+          co_return parked;
+        }
         const Json* created = as_task                                     ? find(result, "task")
                               : string_at(result, "resultType") == "task" ? &result
                                                                           : nullptr;
@@ -302,7 +326,9 @@ class AnyClient : public Client {
   // Only structured content is promised anything, and not that of a failure.
   std::optional<Error> check_output(const std::string& tool, const ToolResult& result) {
     auto it = core_->tools.find(tool);
-    if (result.is_error || it == core_->tools.end() || !it->second.output_schema) return std::nullopt;
+    if (!core_->options.check_output || result.is_error || it == core_->tools.end() ||
+        !it->second.output_schema)
+      return std::nullopt;
     auto& known = it->second;
     if (!result.structured_content) {
       return Error(
@@ -343,6 +369,9 @@ Task<std::unique_ptr<Client>> Client::connect(ServerConfig config, ClientOptions
 
 Task<ToolResult> Client::call_tool_as_task(std::string tool, Json arguments, OnTask, OnProgress on_progress) {
   return call_tool(std::move(tool), std::move(arguments), std::move(on_progress));
+}
+Task<ToolResult> Client::continue_call(std::string, Json, JsonValue, JsonValue, OnTask) {
+  co_return not_here("answers to later questions");
 }
 Task<ToolResult> Client::await_task(std::string, std::string, OnProgress) { co_return not_here("tasks"); }
 const Json& Client::capabilities() const {

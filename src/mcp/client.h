@@ -83,6 +83,10 @@ struct ClientOptions {
   // accepted form leaves out is filled in from the schema's defaults. `mode` is "form" (or absent) or "url".
   QuestionHandler on_elicitation;
   bool elicitation_url = false;  // on_elicitation takes mode "url" as well.
+  // Without on_elicitation: a call of 2026-07-28 that asks a person gives ToolResult::asked instead of
+  // failing, and goes on whenever there are answers. Servers of older revisions are told that nobody is
+  // there.
+  bool elicitation_parks = false;
   std::function<std::vector<Root>()> roots;
 
   // Runs when the server says that a list has changed. Per kind at most one runs and one more is pending,
@@ -95,6 +99,7 @@ struct ClientOptions {
 
   // What a result promised by outputSchema does not hold: warned about, or an error (kProtocol).
   bool strict_output = false;
+  bool check_output = true;  // False: whoever calls looks for himself.
   // Something the server did wrong that did not stop us, in one sentence.
   std::function<void(const std::string&)> on_warning;
 };
@@ -136,6 +141,10 @@ class Client {
   // as a task, which call_tool does only where the server leaves no choice.
   virtual Task<ToolResult> call_tool_as_task(std::string tool, Json arguments, OnTask on_task,
                                              OnProgress on_progress = {});
+  // Goes on with a call that gave ToolResult::asked, from another connection or process too. `answers`: by
+  // the key of each question to a person, the result of elicitation/create. Else as call_tool_as_task.
+  virtual Task<ToolResult> continue_call(std::string tool, Json arguments, JsonValue asked, JsonValue answers,
+                                         OnTask on_task);
   // kNotFound: the server knows no such task, or its time is over. Else as call_tool.
   virtual Task<ToolResult> await_task(std::string task, std::string tool, OnProgress on_progress = {});
   virtual Task<void> ping() = 0;

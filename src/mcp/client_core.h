@@ -64,7 +64,11 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   Task<JsonValue> request(std::string method, JsonValue params, OnProgress on_progress = {},
                           HttpHeaders extra = {});
   // The same; an error of the server comes as it is.
-  Task<Reply> ask(std::string method, JsonValue params, OnProgress on_progress, HttpHeaders extra);
+  // `first`: sent instead of `params` the first time, where it goes on with a request that asked; null: not
+  // so.
+  Task<Reply> ask(std::string method, JsonValue params, OnProgress on_progress, HttpHeaders extra,
+                  JsonValue first = {});
+  bool parks(const std::string& method, const Json& questions) const;
   // All pages of a list, from the cache where it is fresh.
   Task<std::vector<JsonValue>> list(std::string method, std::string member);
   Error from_peer(const std::string& what, const RpcError& error) const;
@@ -81,6 +85,8 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
   static Task<void> run_answer(std::shared_ptr<ClientCore> core, Message message);
   // The answers to inputRequests.
   Task<Json> answer_all(JsonValue questions);
+  // The same where a person has given some of them.
+  Task<Json> answer_rest(JsonValue questions, JsonValue given);
   void changed(Changed kind);
   static Task<void> run_changed(std::shared_ptr<ClientCore> core, Changed kind);
   static Task<void> run_listen(std::shared_ptr<ClientCore> core);

@@ -45,9 +45,10 @@ Json ClientCore::client_capabilities() const {
     out["sampling"] = Json::object();
     if (options.sampling_tools) out["sampling"]["tools"] = Json::object();
   }
-  if (options.on_elicitation) {
+  const bool parks = modern && options.elicitation_parks && !options.on_elicitation;
+  if (options.on_elicitation || parks) {
     out["elicitation"] = {{"form", Json::object()}};
-    if (options.elicitation_url) out["elicitation"]["url"] = Json::object();
+    if (options.elicitation_url || parks) out["elicitation"]["url"] = Json::object();
   }
   if (modern) out["extensions"] = {{std::string(kTasksExtension), Json::object()}};
   return out;
@@ -164,6 +165,26 @@ Task<Json> ClientCore::answer_all(JsonValue questions) {
     }
     answers[key] = **reply;
   }
+  co_return answers;
+}
+
+Task<Json> ClientCore::answer_rest(JsonValue questions, JsonValue given) {
+  Json answers = Json::object(), rest = Json::object();
+  for (const auto& [key, question] : questions->items()) {
+    const Json* answer = find(*given, key);
+    if (answer == nullptr) {
+      rest[key] = question;
+      continue;
+    }
+    answers[key] = *answer;
+    const Json* params = find(question, "params");
+    const Json* schema = params == nullptr ? nullptr : find(*params, "requestedSchema");
+    if (schema != nullptr && string_at(*answer, "action") == "accept")
+      fill_defaults(answers[key]["content"], *schema);
+  }
+  if (rest.empty()) co_return answers;
+  TSUKAI_CO_TRY(const auto others, co_await answer_all(std::move(rest)));
+  answers.update(others);
   co_return answers;
 }
 

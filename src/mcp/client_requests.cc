@@ -102,8 +102,17 @@ Task<Reply> ClientCore::exchange_again(std::string gone, Result<Reply> reply, st
   co_return reply;
 }
 
-Task<Reply> ClientCore::ask(std::string method, JsonValue params, OnProgress on_progress, HttpHeaders extra) {
-  JsonValue round = params;
+// Whether what is asked is left to whoever made the call.
+bool ClientCore::parks(const std::string& method, const Json& questions) const {
+  if (!options.elicitation_parks || options.on_elicitation || method != "tools/call") return false;
+  return questions.is_object() && std::any_of(questions.begin(), questions.end(), [](const Json& question) {
+           return string_at(question, "method") == "elicitation/create";
+         });
+}
+
+Task<Reply> ClientCore::ask(std::string method, JsonValue params, OnProgress on_progress, HttpHeaders extra,
+                            JsonValue first) {
+  JsonValue round = first.is_null() ? params : std::move(first);
   for (int rounds = 1;; ++rounds) {
     auto sent = sending(call_options(on_progress), extra);
     auto reply = co_await session->call(method, round, std::move(sent.options));
@@ -139,6 +148,9 @@ Task<Reply> ClientCore::ask(std::string method, JsonValue params, OnProgress on_
       co_return fail(Code::kProtocol,
                      fmt::format("server {} still asks after {} rounds", config.name, rounds));
     }
+    if (const Json* questions = find(result, "inputRequests");
+        questions != nullptr && parks(method, *questions))
+      co_return reply;
     Json again = *params;
     if (const Json* state = find(result, "requestState")) again["requestState"] = *state;
     if (const Json* questions = find(result, "inputRequests"); questions != nullptr && !questions->empty()) {

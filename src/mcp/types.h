@@ -35,6 +35,9 @@ struct ToolResult {
   std::optional<JsonValue> structured_content;
   bool is_error = false;
   JsonValue whole;  // The whole result, unknown members included.
+  // Not null: no answer yet. The server asks a person first (2026-07-28; ClientOptions::elicitation_parks):
+  // its whole result, for Client::continue_call().
+  JsonValue asked;
 
   // The text blocks joined by line breaks; other blocks as one line that names kind, MIME type and size.
   std::string text() const;

@@ -239,13 +239,11 @@ TEST_SUITE("agent/server_questions") {
     CHECK(late.error().code() == Code::kDenied);
   }
 
-  TEST_CASE(
-      "tools that a server adds in the middle of a run are told of, and edit nothing the model was given") {
+  TEST_CASE("a tool that changes in the middle of a run is refused from then on") {
     Asking a;
     a.s.tool("docs", "learn", [&a](Json) -> Task<mcp::ToolResult> {
       struct Learn {
         static Task<mcp::ToolResult> run(Asking& a) {
-          a.s.servers.add("docs", "dance", answering("danced"));
           for (auto& tool : a.s.servers["docs"].tools) tool.description = "rewritten";
           TSUKAI_CO_TRY_VOID(co_await a.given.on_changed(mcp::Changed::kTools));
           co_return text_result("learned");
@@ -256,9 +254,6 @@ TEST_SUITE("agent/server_questions") {
     a.s.script.turns = {calls("docs__learn", Json::object()), calls("docs__sum_up", Json::object()),
                         says("done")};
     REQUIRE(a.run());
-    std::string notices;
-    for (const auto& told : a.s.told("notice")) notices += string_at(told, "message") + "\n";
-    CHECK(contains(notices, "docs offers new tools, which the next run has: dance"));
     CHECK(a.s.told("tool_changed").size() == 3);
     CHECK(a.s.script.requests.back().tools.size() == a.s.script.requests.front().tools.size());
     CHECK(contains(a.s.observations().at(1), "has changed while it was used"));

@@ -51,7 +51,12 @@ for line in sys.stdin:
             stdio_modern_send(id=i, result=dict(first, requestState=STATE) if name == "echo_state" else first)
             continue
         if name == "echo_state" and state != STATE: wrong += "another state "
-        if name != "echo_state" and "requestState" in p: wrong += "a state nobody gave "
+        if name == "kept_state":
+            if answers is None:
+                stdio_modern_send(id=i, result=dict(complete, resultType="input_required", inputRequests=QUESTION, requestState=STATE))
+                continue
+            if state != STATE or answers != dict(q=dict(action="accept", content={})): wrong += "another state or answer "
+        elif name != "echo_state" and "requestState" in p: wrong += "a state nobody gave "
         if name in ids and ids[name] == i: wrong += "the same id "
         if name == "unrelated" and answers is not None: wrong += "answers nobody asked for "
         if name in ids and answers != dict(q=dict(action="accept", content={})): wrong += "other answers " + json.dumps(answers)
@@ -88,6 +93,29 @@ Task<std::vector<std::string>> call_all(ServerConfig config, std::vector<std::st
   co_return said;
 }
 
+// Asks over one connection, answers over another: nothing but what the first call gave is kept between.
+Task<std::vector<std::string>> stdio_modern_park(ServerConfig config, std::string tool) {
+  ClientOptions options;
+  options.elicitation_parks = true;
+  JsonValue asked;
+  std::vector<std::string> said;
+  for (int connection = 0; connection < 2; ++connection) {
+    TSUKAI_CO_TRY(auto client, co_await Client::connect(config, options));
+    Result<ToolResult> result = fail(Code::kInternal, "not called");
+    if (asked.is_null()) {
+      result = co_await client->call_tool(tool, Json::object());
+    } else {
+      JsonValue answers(Json{{"q", {{"action", "accept"}}}});
+      result = co_await client->continue_call(tool, Json::object(), asked, answers, {});
+    }
+    co_await client->shutdown();
+    if (!result) co_return fail(std::move(result).error());
+    asked = result->asked;
+    said.push_back(asked.is_null() ? result->text() : "asks");
+  }
+  co_return said;
+}
+
 Result<std::vector<std::string>> stdio_modern_meet(const std::string& mode, std::vector<std::string> tools) {
   ScratchDir dir;
   ServerConfig config;
@@ -107,6 +135,18 @@ TEST_SUITE("mcp/stdio_modern") {
     if (!said) FAIL(said.error().text());
     CHECK(*said ==
           std::vector<std::string>{"echo_state fine", "no_state fine", "no_type fine", "unrelated fine"});
+  }
+
+  TEST_CASE("a call that asks a person goes on over another connection, days later if need be") {
+    ScratchDir dir;
+    ServerConfig config;
+    config.name = "odd";
+    config.command = "python3";
+    config.args = {dir.write("server.py", kServer), ""};
+    config.era = Era::kModern;
+    auto said = await(stdio_modern_park(config, "kept_state"));
+    if (!said) FAIL(said.error().text());
+    CHECK(*said == std::vector<std::string>{"asks", "kept_state fine"});
   }
 
   TEST_CASE("a version refused once, and named among those spoken, is offered once more") {

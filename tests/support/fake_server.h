@@ -31,6 +31,18 @@ inline mcp::ToolResult text_result(const std::string& text, bool is_error = fals
   return result;
 }
 
+// A call that asks a person first (2026-07-28): `state` comes back with the answer.
+inline mcp::ToolResult asking_result(const std::string& message, Json fields, const std::string& state) {
+  mcp::ToolResult result;
+  result.content = Json::array();
+  const Json schema = {{"type", "object"}, {"properties", std::move(fields)}, {"required", {"name"}}};
+  const Json params = {{"message", message}, {"requestedSchema", schema}};
+  result.asked = Json{{"resultType", "input_required"},
+                      {"requestState", state},
+                      {"inputRequests", {{"q", {{"method", "elicitation/create"}, {"params", params}}}}}};
+  return result;
+}
+
 inline Task<mcp::ToolResult> answer_text(std::string text) { co_return text_result(text); }
 inline Task<mcp::ToolResult> fail_text(std::string text) { co_return text_result(text, true); }
 inline Task<mcp::ToolResult> fail_call(Error error) { co_return fail(std::move(error)); }
@@ -43,11 +55,14 @@ struct FakeServer {
   std::vector<FakeTool> tools;
   std::optional<Error> does_not_start;
   bool start_hangs = false;
-  bool dead = false;  // Pings fail until somebody connects again.
+  bool dead = false;                                   // Pings fail until somebody connects again.
+  std::function<Task<void>(mcp::Changed)> on_changed;  // Of the newest client.
   std::string version = "1.0";
   // Calls become tasks that never end by themselves; those kept here answer whoever asks for them.
   bool makes_tasks = false;
   std::map<std::string, mcp::ToolResult> tasks;
+  // What continue_call() gives for a requestState and the answers.
+  std::function<mcp::ToolResult(std::string state, Json answers)> continued;
   // What happened.
   std::vector<std::pair<std::string, Json>> calls;
   int connected = 0;
@@ -73,7 +88,7 @@ class FakeServers {
     return true;
   }
 
-  Task<std::unique_ptr<mcp::Client>> connect(mcp::ServerConfig config);
+  Task<std::unique_ptr<mcp::Client>> connect(mcp::ServerConfig config, mcp::ClientOptions options = {});
 
  private:
   std::map<std::string, FakeServer> servers_;
@@ -121,6 +136,11 @@ class FakeClient : public mcp::Client {
     on_task("task-" + std::to_string(server_.calls.size()));
     co_return co_await never_answer();
   }
+  Task<mcp::ToolResult> continue_call(std::string tool, Json arguments, JsonValue asked, JsonValue answers,
+                                      mcp::OnTask) override {
+    server_.calls.emplace_back(tool, arguments);
+    co_return server_.continued(string_at(*asked, "requestState"), *answers);
+  }
   Task<mcp::ToolResult> await_task(std::string task, std::string, mcp::OnProgress) override {
     const auto found = server_.tasks.find(task);
     if (found == server_.tasks.end()) co_return fail(Code::kNotFound, "the server knows no task " + task);
@@ -148,7 +168,8 @@ class FakeClient : public mcp::Client {
   bool down_ = false;
 };
 
-inline Task<std::unique_ptr<mcp::Client>> FakeServers::connect(mcp::ServerConfig config) {
+inline Task<std::unique_ptr<mcp::Client>> FakeServers::connect(mcp::ServerConfig config,
+                                                               mcp::ClientOptions options) {
   auto& server = servers_[config.name];
   if (server.start_hangs) {
     TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::hours(1)));
@@ -156,6 +177,7 @@ inline Task<std::unique_ptr<mcp::Client>> FakeServers::connect(mcp::ServerConfig
   if (server.does_not_start) co_return fail(*server.does_not_start);
   ++server.connected;
   server.dead = false;
+  server.on_changed = std::move(options.on_changed);
   co_return std::make_unique<FakeClient>(std::move(config), server);
 }
 

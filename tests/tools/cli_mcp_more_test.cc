@@ -88,6 +88,7 @@ TEST_SUITE("tools/tsukai/mcp_more") {
     CHECK(lie.exit == 7);
     CHECK(lie.out == "done\n");
     CHECK(lie.err.find("lie broke its outputSchema: /number") != std::string::npos);
+    CHECK(lie.err.find("structuredContent") == std::string::npos);  // Said once.
     CHECK(with_notes(home, {"mcp", "call", "forget"}).exit == 7);
     CHECK(with_notes(home, {"mcp", "call", "count"}).exit == 0);
     CHECK(with_notes(home, {"mcp", "call", "keep", "text=a"}).exit == 0);

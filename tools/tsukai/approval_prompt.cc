@@ -100,7 +100,10 @@ Task<bool> ask_about(Output* output, agent::Journal* journal, std::string run) {
   for (const WaitingCall& call : calls) {
     show_call(*output, call);
     bool this_one = false;
-    if (call.unknown) {
+    if (call.asks) {
+      output->note(fmt::format("    answer: tsukai runs approve {} {} --content '{{...}}' | --deny", call.run,
+                               call.step_key));
+    } else if (call.unknown) {
       TSUKAI_CO_TRY(this_one, co_await ask_outcome(output, journal, call.run, call));
     } else {
       TSUKAI_CO_TRY(this_one, co_await ask_approval(output, journal, call.run, call));

@@ -107,6 +107,10 @@ void add_going_on(CLI::App* runs, ParsedCommand& line, const std::shared_ptr<Run
   CLI::App* approve = add_command(runs, "approve", "Allow or refuse a call that asks, and go on",
                                   "tsukai runs approve last step-2/call-1 --deny --reason \"too dear\"");
   approve->add_flag("--deny", arguments->deny, "Refuse it: the model is told so");
+  approve
+      ->add_option("--content", arguments->content,
+                   "Answer the form of a call whose server asks; without it, and for an address: yes")
+      ->option_text("JSON");
   approve->add_option("--reason", arguments->reason, "Why; the model is told when it is refused")
       ->option_text("TEXT");
   line.on(approve, [arguments](Output& output) { return runs_approve_command(output, *arguments); });

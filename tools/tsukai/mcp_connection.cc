@@ -126,6 +126,7 @@ int with_server(Output& output, const McpArguments& arguments, McpWork work) {
       trace->add({}, direction, bytes);
     };
   }
+  options.check_output = false;  // `call` does, and says so in its exit code.
   options.on_warning = [&output](const std::string& warning) { output.note(printable("note: " + warning)); };
   options.on_log = [&output](const mcp::LogMessage& message) {
     const Json& data = *message.data;

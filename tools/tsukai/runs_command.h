@@ -22,6 +22,7 @@ struct RunsArguments {
 
   std::string call;        // approve, resolve: "step-2/call-1"; empty: the only one that waits.
   bool deny = false;       // approve
+  std::string content;     // approve: JSON for the form of a call whose server asks; empty: none.
   std::string reason;      // approve, erase
   bool no_resume = false;  // approve, resolve: leave the word, do not go on with the run here.
   std::string result;      // resolve --done

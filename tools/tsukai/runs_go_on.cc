@@ -69,6 +69,28 @@ int after_decision(Output& output, const RunsArguments& arguments, OpenedRun ope
   return static_cast<int>(left->empty() ? Exit::kDone : Exit::kWaiting);
 }
 
+// The answer to a call's server, which asks a person.
+int answer(Output& output, const RunsArguments& arguments, OpenedRun opened, const WaitingCall& call,
+           const std::string& by) {
+  JsonValue content;
+  if (!arguments.content.empty()) {
+    auto parsed = parse_json(arguments.content);
+    if (!parsed) return output.fail_line(std::move(parsed).error().in("--content"));
+    content = *std::move(parsed);
+  }
+  auto said =
+      agent::answer_question(*opened.store.journal, call.run, call.step_key, !arguments.deny, content, by);
+  if (!said) return output.fail_line(said.error());
+  output.note(fmt::format("{} {}", arguments.deny ? "declined" : "answered", call.step_key));
+  return after_decision(output, arguments, std::move(opened),
+                        {{"run_id", call.run},
+                         {"call", call.step_key},
+                         {"tool", call.tool},
+                         {"answered", !arguments.deny},
+                         {"content", *content},
+                         {"by", by}});
+}
+
 Task<agent::ReplayReport> replay(std::vector<agent::Row> rows, std::string model_path, int threads) {
   std::unique_ptr<infer::ChatModel> model;
   if (!model_path.empty()) {
@@ -114,6 +136,12 @@ int runs_approve_command(Output& output, const RunsArguments& arguments) {
                           call->step_key, database_words(arguments.follow.database))));
   }
   const std::string by = agent::default_user();
+  if (call->asks) return answer(output, arguments, *std::move(opened), *call, by);
+  if (!arguments.content.empty()) {
+    return output.fail_line(Error(Code::kInvalidArgument,
+                                  fmt::format("{} asks for approval, not for content", call->step_key),
+                                  "leave --content out"));
+  }
   auto given = journal.give_approval(call->run, call->step_key, !arguments.deny, by, arguments.reason);
   if (!given) return output.fail_line(given.error());
   output.note(fmt::format("{} {} {}", arguments.deny ? "refused" : "allowed", call->step_key,

@@ -13,6 +13,23 @@ namespace {
 
 constexpr std::size_t kCallCells = 100;
 
+// What the server of a call asks people, for people.
+std::string question_text(const Json& asked) {
+  std::string text = "its server asks";
+  const Json* questions = find(asked, "inputRequests");
+  if (questions == nullptr) return text;
+  for (const auto& [key, question] : questions->items()) {
+    if (string_at(question, "method") != "elicitation/create") continue;
+    const Json params = question.value("params", Json::object());
+    text += ": " + string_at(params, "message");
+    if (const Json* url = find(params, "url")) text += " " + print_json(*url);
+    const Json* schema = find(params, "requestedSchema");
+    const Json* fields = schema == nullptr ? nullptr : find(*schema, "properties");
+    if (fields != nullptr && !fields->empty()) text += " " + print_json(*fields);
+  }
+  return text;
+}
+
 // "step-1/call-1, step-2/call-1 (in run abc)": a call of another run has that run's id.
 std::string names_of(const std::vector<WaitingCall>& calls, const std::string& run) {
   std::string names;
@@ -40,6 +57,11 @@ Result<std::vector<WaitingCall>> waiting_calls(agent::Journal& journal, const st
       if (!child || child->state != agent::RunState::kWaiting) continue;
       TSUKAI_TRY(const auto below, waiting_calls(journal, child->id));
       calls.insert(calls.end(), below.begin(), below.end());
+    }
+    if (call.waits_for_answer()) {
+      calls.push_back({run, call.step_key, call.call.name, call.call.arguments, question_text(*call.question),
+                       false, true});
+      continue;
     }
     if (call.stage != agent::CallProgress::Stage::kUnknown) continue;
     calls.push_back({run, call.step_key, call.call.name, call.call.arguments,
@@ -97,6 +119,11 @@ void show_waiting(Output& output, const std::string& database, const std::string
     if (call.unknown) {
       output.note(fmt::format("    tsukai runs resolve {} {} --done JSON | --retry | --abort{}", call.run,
                               call.step_key, tail));
+    } else if (call.asks) {
+      output.note(fmt::format("    answer:    tsukai runs approve {} {} --content '{{...}}'{}", call.run,
+                              call.step_key, tail));
+      output.note(
+          fmt::format("    decline:   tsukai runs approve {} {} --deny{}", call.run, call.step_key, tail));
     } else {
       output.note(fmt::format("    allow it:  tsukai runs approve {} {}{}", call.run, call.step_key, tail));
       output.note(fmt::format("    refuse it: tsukai runs approve {} {} --deny --reason \"...\"{}", call.run,

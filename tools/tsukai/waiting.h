@@ -17,6 +17,7 @@ struct WaitingCall {
   std::string why;
   bool unknown =
       false;  // Its outcome is not known (`runs resolve`); else it asks for approval (`runs approve`).
+  bool asks = false;  // Its server asks something (`runs approve --content`).
 };
 
 // Of the run itself, then of those that it waits for.

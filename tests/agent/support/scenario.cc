@@ -49,9 +49,24 @@ std::string repeated(const Json& spec) {
   return out;
 }
 
-// One tool: a text it answers, or {echo}, {error}, {fails, says}, {json}, {text, times}, each with an
-// optional schema.
-FakeHandler handler_of(const Json& spec) {
+// Other tools come and go, and the server says so.
+Task<mcp::ToolResult> change_tools(FakeServer& server, Json spec) {
+  const Json added = spec.value("adds", Json::object()), removed = spec.value("removes", Json::array());
+  for (const auto& [tool, answer] : added.items())
+    server.tools.push_back({tool, {{"type", "object"}}, answering(answer.get<std::string>())});
+  for (const auto& each : removed) {
+    const auto gone = each.get<std::string>();
+    std::erase_if(server.tools, [&](const FakeTool& tool) { return tool.name == gone; });
+  }
+  TSUKAI_CO_TRY_VOID(co_await server.on_changed(mcp::Changed::kTools));
+  co_return text_result("changed");
+}
+
+// One tool: a text it answers, or {echo}, {error}, {fails, says}, {json}, {text, times}, {adds, removes},
+// each with an optional schema.
+FakeHandler handler_of(FakeServer& server, const Json& spec) {
+  if (spec.contains("adds") || spec.contains("removes"))
+    return [&server, spec](Json) { return change_tools(server, spec); };
   if (spec.is_string()) return answering(spec.get<std::string>());
   if (spec.contains("echo")) return [](Json arguments) { return answer_text(print_json(arguments)); };
   if (spec.contains("error")) {
@@ -90,8 +105,9 @@ void add_servers(Situation& s, const Json& servers) {
       if (tool == "trusted" || tool == "env" || tool == "of_children") continue;
       const auto* schema = find(spec, "schema");
       for (std::int64_t i = 1; i < integer_at(spec, "copies", 1); ++i)
-        s.servers.add(server, fmt::format("{}_{}", tool, i), handler_of(spec));
-      s.servers.add(server, tool, handler_of(spec), schema == nullptr ? Json{{"type", "object"}} : *schema);
+        s.servers.add(server, fmt::format("{}_{}", tool, i), handler_of(fake, spec));
+      s.servers.add(server, tool, handler_of(fake, spec),
+                    schema == nullptr ? Json{{"type", "object"}} : *schema);
       if (bool_at(spec, "read_only")) fake.tools.back().annotations = mcp::ToolAnnotations{.read_only = true};
     }
   }

@@ -60,8 +60,8 @@ struct Situation {
     options.database_path = database();
     options.user = "mika";
     options.on_event = [this](const Event& event) { events.push_back(event); };
-    options.connect = [this](mcp::ServerConfig config, mcp::ClientOptions) {
-      return servers.connect(std::move(config));
+    options.connect = [this](mcp::ServerConfig config, mcp::ClientOptions client) {
+      return servers.connect(std::move(config), std::move(client));
     };
     options.clock = &clock;
     return options;
