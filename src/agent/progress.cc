@@ -466,8 +466,6 @@ void Progress::take_result(const Row& row, CallProgress& call) {
     result->second.text = whole_result(*row.payload);
 }
 
-// A person's word about the run: {"name": "say", "payload": {"text"}} or {"name": "cancel"} or {"name":
-// "resolve", "payload": {"call", "action", "result", "by"}}.
 // The newest message is either the model's, which nothing is added to, or no model was given it yet.
 void Progress::take_new_tools(const Json& news) {
   if (const auto* tools = find(news, "tools"); tools != nullptr && tools->is_array()) {
@@ -475,7 +473,7 @@ void Progress::take_new_tools(const Json& news) {
   }
   const auto text = string_at(news, "text");
   if (!messages.empty() && messages.back().role == infer::Role::kUser)
-    messages.back().text += "\n\n" + text;
+    messages.set_text(messages.size() - 1, messages.back().text + "\n\n" + text);
   else
     messages.push_back(message(infer::Role::kUser, text));
 }
@@ -494,6 +492,8 @@ void Progress::take_question(const std::string& signal, const Json& payload) {
   call->stage = CallProgress::Stage::kIntended;
 }
 
+// A person's word about the run: {"name": "say", "payload": {"text"}} or {"name": "cancel"} or {"name":
+// "resolve", "payload": {"call", "action", "result", "by"}}; or what a server offers or asks.
 Result<void> Progress::take_signal(const Row& row) {
   const auto signal = string_at(*row.payload, "name");
   if (signal == "cancel") cancel_asked = true;

@@ -95,12 +95,8 @@ Task<Text> continue_text(infer::LocalModel& model, GenerateArguments arguments, 
 Task<Text> answer_text(infer::LocalModel& model, GenerateArguments arguments, infer::Sampling sampling,
                        std::optional<JsonValue> schema, infer::OnText on_text) {
   infer::ChatRequest request;
-  if (!arguments.system.empty()) {
-    infer::Message& system = request.messages.emplace_back();
-    system.role = infer::Role::kSystem;
-    system.text = arguments.system;
-  }
-  request.messages.emplace_back().text = arguments.prompt;
+  if (!arguments.system.empty()) request.messages.push_back({infer::Role::kSystem, arguments.system});
+  request.messages.push_back({infer::Role::kUser, arguments.prompt});
   request.output_schema = std::move(schema);
   request.sampling = sampling;
   request.tokens_max = arguments.tokens_max;
