@@ -109,7 +109,9 @@ TEST_SUITE("agent/arrivals") {
     l.s.script.turns = {calls("docs__wait", Json::object())};
     l.s.run_killed_at("tool_result", 1);
     l.s.servers.add("docs", "dance", answering("danced")).tools.back().description = "Dances.";
-    l.s.script.turns = {calls("docs__dance", Json::object()), says("done")};
+    // The turn that had begun is asked for again as it was; the news comes with the next.
+    l.s.script.turns = {calls("docs__wait", {{"again", true}}), calls("docs__dance", Json::object()),
+                        says("done")};
     const auto outcome = l.s.resume();
     REQUIRE_MESSAGE(outcome, outcome.error().text());
     CHECK(outcome->answer == "done");
