@@ -100,9 +100,9 @@ Result<std::vector<Row>> SqliteJournal::rows(const std::string& run) {
   const std::size_t middle = rows.size() < kRowsForTwo ? 0 : rows.size() / 2;
   std::size_t bad_before = middle;
   const auto first_half = [&] { bad_before = read_payloads(rows, bodies, 0, middle); };
-  std::thread first;
+  std::jthread first;  // Joined also where this throws.
   try {
-    if (middle > 0) first = std::thread(first_half);
+    if (middle > 0) first = std::jthread(first_half);
   } catch (const std::system_error&) {  // No more threads to be had.
     first_half();
   }
