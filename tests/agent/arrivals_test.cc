@@ -174,6 +174,7 @@ TEST_SUITE("agent/arrivals") {
           late.does_not_start.reset();
           boost::system::error_code error;
           co_await there->async_wait(asio::redirect_error(asio::use_awaitable, error));
+          there.reset();  // Before the executor that it is of.
           co_return text_result("it is there");
         }
       };
@@ -183,7 +184,8 @@ TEST_SUITE("agent/arrivals") {
     auto options = s.options();
     options.on_event = [&](const Event& event) {
       s.events.push_back(event);
-      if (event.type == "server_started" && string_at(*event.data, "server") == "late") there->cancel();
+      if (event.type == "server_started" && string_at(*event.data, "server") == "late" && there)
+        there->cancel();
     };
     const auto outcome = await(run_agent(s.file, "do it", options, s.open_model()));
     REQUIRE(outcome);
