@@ -108,7 +108,8 @@ class AnyClient : public Client {
     if (const Json* questions = find(*asked, "inputRequests")) {
       TSUKAI_CO_TRY(members["inputResponses"], co_await core_->answer_rest(*questions, answers));
     }
-    auto going_on = call(std::move(tool), std::move(arguments), std::move(on_task), {}, std::move(members));
+    auto going_on = call(std::move(tool), std::move(arguments), std::move(on_task), {}, std::move(members),
+                         std::move(asked));
     co_return co_await std::move(going_on);
   }
 
@@ -240,9 +241,9 @@ class AnyClient : public Client {
     co_return co_await core_->list(std::move(method), std::move(member));
   }
 
-  // `members`: of the first round alone, where it goes on with a call that asked.
+  // `members`: of the first round alone, where it goes on with a call that was `asked` something.
   Task<ToolResult> call(std::string tool, Json arguments, OnTask on_task, OnProgress on_progress,
-                        JsonValue members = {}) {
+                        JsonValue members = {}, JsonValue asked = {}) {
     if (!arguments.is_object()) {
       co_return fail(Code::kInvalidArgument, fmt::format("arguments of {} must be an object", tool));
     }
@@ -271,7 +272,9 @@ class AnyClient : public Client {
         going_on.update(*members);
         first = std::move(going_on);
       }
-      auto reply = co_await core_->ask("tools/call", params, on_progress, std::move(extra), std::move(first));
+      auto reply = co_await core_->ask("tools/call", params, on_progress, extra, std::move(first));
+      if (reply && !*reply && members->contains("requestState") && reply->error().code == kInvalidParams)
+        reply = co_await begin_anew(params, on_progress, std::move(extra), members, asked);
       if (reply && !*reply && attempt == 1) {
         // The tool's definition has changed, or was never read.
         const bool headers = reply->error().code == kHeaderMismatch && core_->link->http();
@@ -304,6 +307,26 @@ class AnyClient : public Client {
       }
       co_return finished(tool, std::move(reply));
     }
+  }
+
+  // A server that keeps what its states mean in its process knows none of an earlier process's, or holds this
+  // one to be too old. Nothing was done so far, so the call begins anew; the same questions get the same
+  // answers.
+  Task<Reply> begin_anew(JsonValue params, OnProgress on_progress, HttpHeaders extra, JsonValue members,
+                         JsonValue asked) {
+    auto reply = co_await core_->ask("tools/call", params, on_progress, extra);
+    if (!reply || !*reply) co_return reply;
+    const Json& result = ***reply;
+    const Json *before = find(*asked, "inputRequests"), *now = find(result, "inputRequests");
+    if (string_at(result, "resultType") != "input_required" || before == nullptr || now == nullptr ||
+        *before != *now)
+      co_return reply;
+    Json again = *params;
+    again["inputResponses"] = members->at("inputResponses");
+    if (const Json* state = find(result, "requestState")) again["requestState"] = *state;
+    auto answered =
+        core_->ask("tools/call", params, on_progress, std::move(extra), JsonValue(std::move(again)));
+    co_return co_await std::move(answered);
   }
 
   // What a call was answered, as its tool's result.

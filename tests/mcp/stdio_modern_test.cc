@@ -17,7 +17,7 @@ namespace {
 
 // Complains in its answer about what a client does wrong.
 constexpr const char* kServer = R"python(
-import json, sys
+import json, os, sys
 VERSION = "io.modelcontextprotocol/protocolVersion"
 STATE = "opaque == \u00e9 {\"a\":1}"
 QUESTION = dict(q=dict(method="elicitation/create", params=dict(message="?", requestedSchema=dict(type="object", properties={}))))
@@ -51,11 +51,15 @@ for line in sys.stdin:
             stdio_modern_send(id=i, result=dict(first, requestState=STATE) if name == "echo_state" else first)
             continue
         if name == "echo_state" and state != STATE: wrong += "another state "
+        own = "state of " + str(os.getpid()) if mode == "forgets" else STATE
         if name == "kept_state":
-            if answers is None:
-                stdio_modern_send(id=i, result=dict(complete, resultType="input_required", inputRequests=QUESTION, requestState=STATE))
+            if state not in (None, own):
+                stdio_modern_send(id=i, error=dict(code=-32602, message="whose state is that?"))
                 continue
-            if state != STATE or answers != dict(q=dict(action="accept", content={})): wrong += "another state or answer "
+            if answers is None:
+                stdio_modern_send(id=i, result=dict(complete, resultType="input_required", inputRequests=QUESTION, requestState=own))
+                continue
+            if state != own or answers != dict(q=dict(action="accept", content={})): wrong += "another state or answer "
         elif name != "echo_state" and "requestState" in p: wrong += "a state nobody gave "
         if name in ids and ids[name] == i: wrong += "the same id "
         if name == "unrelated" and answers is not None: wrong += "answers nobody asked for "
@@ -143,6 +147,9 @@ TEST_SUITE("mcp/stdio_modern") {
     config.name = "odd";
     config.command = "python3";
     config.args = {dir.write("server.py", kServer), ""};
+    SUBCASE("also where the new process refuses the old one's state, and asks the same again") {
+      config.args[1] = "forgets";
+    }
     config.era = Era::kModern;
     auto said = await(stdio_modern_park(config, "kept_state"));
     if (!said) FAIL(said.error().text());

@@ -51,6 +51,35 @@ TEST_SUITE("tools/tsukai/tasks") {
     }
   }
 
+  TEST_CASE(
+      "a server's question waits as an approval does, and is answered another day with what its form wants") {
+    const Home home;
+    home.write("chain.gguf", chain_model({}));
+    home.write("asker.yaml",
+               "name: asker\nmodel: ./chain.gguf\nbudget: {steps: 1}\nservers:\n  work: {command: \"" +
+                   everything_server() +
+                   "\", args: [--stdio]}\n"
+                   "steps:\n"
+                   "  - {id: hello, tool: work.test_input_required_result_elicitation, arguments: {}}\n");
+    const Finished parked = tsukai(home, {"run", "asker.yaml", "Say hello."});
+    CHECK_MESSAGE(parked.exit == 5, parked.out, parked.err);
+    CHECK(contains(parked.err, "its server asks: What is your name? {\"name\":{\"type\":\"string\"}}"));
+    const Words approve = {"runs", "approve", "last", "step-1/call-1/hello"};
+    const Finished wrong = tsukai(home, approve + Words{"--content", R"({"name": 3})"});
+    CHECK(wrong.exit == 2);
+    CHECK(contains(wrong.err, "the answer to \"What is your name?\" is not what its form wants"));
+    bool declines = false;
+    SUBCASE("with a name") {}
+    SUBCASE("or declined") { declines = true; }
+    const Finished answered =
+        tsukai(home, approve + (declines ? Words{"--deny"} : Words{"--content", R"({"name": "Ada"})"}));
+    const auto shown = tsukai(home, {"runs", "show", "last", "--json"}).out;
+    CHECK(contains(shown, declines ? "Hello, stranger!" : "Hello, Ada!"));
+    CHECK_MESSAGE(answered.exit != 5, answered.out, answered.err);
+    CHECK(tsukai(home, {"runs", "replay", "last"}).exit == 0);
+    CHECK(tsukai(home, {"runs", "verify", "last"}).exit == 0);
+  }
+
   TEST_CASE("a run that is killed while its task works goes on with that task, and calls nothing twice") {
     Home home;
     home.write("chain.gguf", chain_model({.tool_letter = 's'}));
