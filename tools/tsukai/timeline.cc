@@ -188,6 +188,21 @@ std::string totals_text(const Json& totals) {
   return text;
 }
 
+namespace {
+
+// What a person, or a server, said to a run under way.
+std::string signal_text(const std::string& name, const Json& said) {
+  std::string text = name;
+  for (const char* key : {"call", "action", "text"}) {
+    if (const std::string value = string_at(said, key); !value.empty()) text += " " + value;
+  }
+  if (const Json* answers = find(said, "answers")) text += " " + one_line(answers);
+  if (const std::string by = string_at(said, "by"); !by.empty()) text += " (by " + by + ")";
+  return text;
+}
+
+}  // namespace
+
 std::string details_text(const agent::Row& row) {
   const Json& payload = *row.payload;
   if (row.erased) return "(erased)";
@@ -199,6 +214,8 @@ std::string details_text(const agent::Row& row) {
     }
     case agent::Kind::kRecalled:
       return counted(size_of(find(payload, "episodes")), "earlier run", "earlier runs");
+    case agent::Kind::kSignal:
+      return signal_text(string_at(payload, "name"), payload.value("payload", Json::object()));
     case agent::Kind::kSamplingIntent:
       return fmt::format("{} asks: prompt of {}", string_at(payload, "server"),
                          counted(integer_at(payload, "prompt_tokens"), "token", "tokens"));
