@@ -225,7 +225,9 @@ class Oracle : public infer::ChatModel {
     std::string text = need.expression;
     for (const auto over : need.over) {
       const auto mark = fmt::format("{{{}}}", over);
-      text.replace(text.find(mark), mark.size(),
+      auto at = text.find(mark);
+      while (at > 0 && text[at - 1] == '$') at = text.find(mark, at + 1);  // One that is in place already.
+      text.replace(at, mark.size(),
                    in_plan ? fmt::format("${{{}}}", over + 1) : fmt::format("{}", values_[over]));
     }
     return {{"expression", text}};
