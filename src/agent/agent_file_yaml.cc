@@ -1,6 +1,7 @@
 #include "agent/agent_file_yaml.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <tuple>
 
 #include "base/text.h"
@@ -92,6 +94,35 @@ class Copier {
   Mistakes& mistakes_;
   std::size_t nodes_ = 0, text_bytes_ = 0;
   bool stopped_ = false;
+};
+
+// Ends the reading where a second document begins. yaml-cpp 0.7 takes a comma that nothing can begin with for
+// one empty document after another without end, so documents are looked at before any is kept.
+class OneDocument : public YAML::EventHandler {
+ public:
+  struct Second {
+    YAML::Mark mark;
+  };
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (started_ && mark.pos == first_.pos) throw YAML::ParserException(mark, "no value can begin so");
+    if (started_) throw Second{mark};
+    started_ = true;
+    first_ = mark;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+  }
+  void OnMapEnd() override {}
+
+ private:
+  bool started_ = false;
+  YAML::Mark first_;
 };
 
 bool all_of(std::string_view text, std::string_view set) {
@@ -180,20 +211,22 @@ std::optional<YamlNode> parse_yaml(std::string_view yaml, Mistakes& mistakes) {
     return std::nullopt;
   }
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
-    if (documents.size() > 1) {
-      mistakes.add(place_of(documents[1].Mark(), {}),
-                   "a second YAML document begins here; an agent file is one");
-      return std::nullopt;
+    std::istringstream text{std::string(yaml)};
+    YAML::Parser parser(text);
+    OneDocument one;
+    while (parser.HandleNextDocument(one)) {
     }
-    if (documents.empty() || documents[0].IsNull()) {
+    const YAML::Node document = YAML::Load(std::string(yaml));
+    if (document.IsNull()) {
       mistakes.add({}, "the file is empty; it needs at least `model:`");
       return std::nullopt;
     }
     Copier copier(mistakes);
-    YamlNode root = copier.copy(documents[0], {1, 1}, 0);
+    YamlNode root = copier.copy(document, {1, 1}, 0);
     if (copier.stopped()) return std::nullopt;
     return root;
+  } catch (const OneDocument::Second& second) {
+    mistakes.add(place_of(second.mark, {}), "a second YAML document begins here; an agent file is one");
   } catch (const YAML::Exception& error) {
     mistakes.add(place_of(error.mark, {}), fmt::format("not YAML: {}", error.msg));
   } catch (const std::exception& error) {  // yaml-cpp lets a few of the library's own through.

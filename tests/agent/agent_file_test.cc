@@ -175,7 +175,10 @@ tokens_per_step: 256
     has("# nothing\n", "the file is empty");
     has("model: m\nmodel: n", "a.yaml:2:1: the key \"model\" stands here twice");
     has("model: m\n? [a]\n: b", "a key must be text, not a list");
-    has("model: m\n---\nmodel: n", "a second YAML document");
+    has("model: m\n---\nmodel: n", "a.yaml:2:1: a second YAML document");
+    has(",,", "a.yaml:1:1: not YAML: no value can begin so");
+    has("model: m\n,", "a.yaml:2:1: ");
+    has("---\n,", "a.yaml:2:1: ");
     has("model: \"m", "a.yaml:1:");
     has("model: *nowhere", "a.yaml:1:");
     has("model: m\n\tname: x", "not YAML");
