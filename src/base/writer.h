@@ -34,7 +34,8 @@ class Writer {
   Writer& operator=(const Writer&) = delete;
 
   // Resumes on the caller's executor when the work is durable or has failed. Not to be cancelled half-way: a
-  // cancelled caller still learns the outcome, within one or two commits.
+  // cancelled caller still learns the outcome, within one or two commits. REQUIRES: the executor's context is
+  // destroyed after this writer, or after a later write_and_wait(): its thread may still be in post().
   Task<void> write(Work work);
   // The same for a caller without an event loop: blocks its thread.
   Result<void> write_and_wait(Work work);
