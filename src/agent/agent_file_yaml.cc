@@ -11,6 +11,7 @@
 #include <set>
 #include <sstream>
 #include <tuple>
+#include <vector>
 
 #include "base/text.h"
 
@@ -96,19 +97,13 @@ class Copier {
   bool stopped_ = false;
 };
 
-// Ends the reading where a second document begins. yaml-cpp 0.7 takes a comma that nothing can begin with for
-// one empty document after another without end, so documents are looked at before any is kept.
-class OneDocument : public YAML::EventHandler {
+// Where documents begin. yaml-cpp 0.7 takes a comma that nothing can begin with for one empty document after
+// another without end, so documents are looked at one by one before any is kept.
+class DocumentStarts : public YAML::EventHandler {
  public:
-  struct Second {
-    YAML::Mark mark;
-  };
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    if (started_ && mark.pos == first_.pos) throw YAML::ParserException(mark, "no value can begin so");
-    if (started_) throw Second{mark};
-    started_ = true;
-    first_ = mark;
-  }
+  std::vector<YAML::Mark> marks;
+
+  void OnDocumentStart(const YAML::Mark& mark) override { marks.push_back(mark); }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
   void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
@@ -119,10 +114,6 @@ class OneDocument : public YAML::EventHandler {
   void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
   }
   void OnMapEnd() override {}
-
- private:
-  bool started_ = false;
-  YAML::Mark first_;
 };
 
 bool all_of(std::string_view text, std::string_view set) {
@@ -213,8 +204,15 @@ std::optional<YamlNode> parse_yaml(std::string_view yaml, Mistakes& mistakes) {
   try {
     std::istringstream text{std::string(yaml)};
     YAML::Parser parser(text);
-    OneDocument one;
-    while (parser.HandleNextDocument(one)) {
+    DocumentStarts starts;
+    while (starts.marks.size() < 2 && parser.HandleNextDocument(starts)) {
+    }
+    if (starts.marks.size() == 2) {
+      const bool stuck = starts.marks[0].pos == starts.marks[1].pos;
+      mistakes.add(place_of(starts.marks[1], {}),
+                   stuck ? "not YAML: no value can begin so"
+                         : "a second YAML document begins here; an agent file is one");
+      return std::nullopt;
     }
     const YAML::Node document = YAML::Load(std::string(yaml));
     if (document.IsNull()) {
@@ -225,8 +223,6 @@ std::optional<YamlNode> parse_yaml(std::string_view yaml, Mistakes& mistakes) {
     YamlNode root = copier.copy(document, {1, 1}, 0);
     if (copier.stopped()) return std::nullopt;
     return root;
-  } catch (const OneDocument::Second& second) {
-    mistakes.add(place_of(second.mark, {}), "a second YAML document begins here; an agent file is one");
   } catch (const YAML::Exception& error) {
     mistakes.add(place_of(error.mark, {}), fmt::format("not YAML: {}", error.msg));
   } catch (const std::exception& error) {  // yaml-cpp lets a few of the library's own through.
