@@ -98,9 +98,9 @@ TEST_SUITE("tools/tsukai/chat") {
     program.type("\x10!\n");
     program.wait_for_output("generated");
     program.wait_for_output("> ");
-    program.type("\x04");
+    program.type("/quit\n");
     const Finished finished = program.finish();
-    CHECK(finished.exit == 0);
+    CHECK_MESSAGE(finished.exit == 0, finished.out);
     const std::string prompts = tsukai(home, {"runs", "show", "last", "--prompts", "--quiet"}).out;
     CHECK(contains(prompts, "Good day.!"));
     CHECK(!contains(prompts, "wrong"));
