@@ -7,8 +7,7 @@
 
 #include "base/json_print.h"
 
-// The one full set of a value's functions, for code that is compiled without optimisation
-// (tests/support/precompiled.h).
+// The one full set of a value's functions, which base/precompiled.h declares.
 template class nlohmann::basic_json<>;
 
 namespace tsukai {

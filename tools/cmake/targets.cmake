@@ -1,12 +1,24 @@
 # One function per kind of target. Sources are found by folder, so adding a file needs no edit here.
 
-# Two sets of precompiled headers: one for what ships, one for tests, which are compiled without optimisation (they are
-# half of the code, and what they call was compiled with it).
+# What ships is compiled with the optimisation of its build type. Two kinds of code differ: command lines, which are large
+# and never hot (-Os halves the time that they take to compile), and tests, which are half of the code.
+set(TSUKAI_COMMAND_LINE_OPTIONS $<$<CONFIG:Release>:-Os>)
 set(TSUKAI_TEST_OPTIONS -O0)
-add_library(tsukai_precompiled OBJECT ${PROJECT_SOURCE_DIR}/src/base/precompiled.cc)
-target_precompile_headers(tsukai_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/src/base/precompiled.h)
-target_link_libraries(tsukai_precompiled PRIVATE fmt::fmt tsukai_boost tsukai_json tsukai_expected)
-target_include_directories(tsukai_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/src)
+
+# tsukai_precompile(NAME OPTIONS...): the precompiled headers of all that is compiled with these options.
+function(tsukai_precompile NAME)
+  add_library(${NAME} OBJECT ${PROJECT_SOURCE_DIR}/src/base/precompiled.cc)
+  target_precompile_headers(${NAME} PRIVATE ${PROJECT_SOURCE_DIR}/src/base/precompiled.h)
+  target_link_libraries(${NAME} PRIVATE fmt::fmt tsukai_boost tsukai_json tsukai_expected)
+  target_include_directories(${NAME} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_compile_options(${NAME} PRIVATE ${ARGN})
+endfunction()
+tsukai_precompile(tsukai_precompiled)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  tsukai_precompile(tsukai_precompiled_command_line ${TSUKAI_COMMAND_LINE_OPTIONS})
+else()
+  add_library(tsukai_precompiled_command_line ALIAS tsukai_precompiled)
+endif()
 
 # With TSUKAI_UNITY, the sources of a target are compiled several in one: what they share (JSON, coroutines) is instantiated
 # once a unit, not once a file, which makes a build from nothing three times as quick and an edit slower. So names in
@@ -46,13 +58,14 @@ function(tsukai_library NAME)
   target_compile_definitions(tsukai_${NAME} PRIVATE TSUKAI_VERSION="${PROJECT_VERSION}")
   target_precompile_headers(tsukai_${NAME} REUSE_FROM tsukai_precompiled)
   # Links are one class a transport under the same names, and so are kernels for each kind of processor.
-  tsukai_unity(tsukai_${NAME} 10 "_link\\.cc$|/kernels_")
+  tsukai_unity(tsukai_${NAME} 14 "_link\\.cc$|/kernels_")
 endfunction()
 
-# tsukai_program(NAME FOLDER dir [DEPENDS folders...] [PACKAGES ...])
-# A program of tools/. All but its main.cc also form the library NAME_parts, so that tests reach them.
+# tsukai_program(NAME FOLDER dir [DEPENDS folders...] [PACKAGES ...] [COMMAND_LINE])
+# A program of tools/. All but its main.cc also form the library NAME_parts, so that tests reach them. COMMAND_LINE: all
+# of it is one; else main.cc alone.
 function(tsukai_program NAME)
-  cmake_parse_arguments(ARG "" "FOLDER" "DEPENDS;PACKAGES" ${ARGN})
+  cmake_parse_arguments(ARG "COMMAND_LINE" "FOLDER" "DEPENDS;PACKAGES" ${ARGN})
   file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${ARG_FOLDER}/*.cc)
   set(MAIN ${PROJECT_SOURCE_DIR}/${ARG_FOLDER}/main.cc)
   list(REMOVE_ITEM SOURCES ${MAIN})
@@ -65,21 +78,24 @@ function(tsukai_program NAME)
   target_link_libraries(${NAME}_parts PUBLIC ${ARG_PACKAGES})
   add_executable(${NAME} ${MAIN})
   target_link_libraries(${NAME} PRIVATE ${NAME}_parts)
-  target_precompile_headers(${NAME}_parts REUSE_FROM tsukai_precompiled)
-  target_precompile_headers(${NAME} REUSE_FROM tsukai_precompiled)
-  tsukai_unity(${NAME}_parts 10 "")
+  if(ARG_COMMAND_LINE)
+    target_compile_options(${NAME}_parts PRIVATE ${TSUKAI_COMMAND_LINE_OPTIONS})
+    target_precompile_headers(${NAME}_parts REUSE_FROM tsukai_precompiled_command_line)
+    tsukai_unity(${NAME}_parts 18 "")
+  else()
+    target_precompile_headers(${NAME}_parts REUSE_FROM tsukai_precompiled)
+    tsukai_unity(${NAME}_parts 10 "")
+  endif()
+  target_compile_options(${NAME} PRIVATE ${TSUKAI_COMMAND_LINE_OPTIONS})
+  target_precompile_headers(${NAME} REUSE_FROM tsukai_precompiled_command_line)
 endfunction()
 
 # What every test program is made of: doctest's own code and main(). Only once BUILD_TESTING is on.
 function(tsukai_test_base)
-  add_library(tsukai_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/doctest_main.cc
-              ${PROJECT_SOURCE_DIR}/src/base/precompiled.cc)
-  target_precompile_headers(tsukai_test_main PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/precompiled.h)
+  tsukai_precompile(tsukai_precompiled_tests ${TSUKAI_TEST_OPTIONS})
+  add_library(tsukai_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/doctest_main.cc)
   target_compile_options(tsukai_test_main PRIVATE ${TSUKAI_TEST_OPTIONS})
-  target_include_directories(tsukai_test_main PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  target_link_libraries(tsukai_test_main PRIVATE doctest::doctest fmt::fmt tsukai_boost tsukai_json tsukai_expected)
-  # doctest's own code comes from including its header a second way.
-  set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/support/doctest_main.cc PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+  target_link_libraries(tsukai_test_main PRIVATE doctest::doctest)
 endfunction()
 
 # tsukai_tests(FOLDER [DEPENDS ...] [PROGRAMS ...])
@@ -99,8 +115,8 @@ function(tsukai_tests FOLDER)
   target_include_directories(test_${FOLDER} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR})
   target_link_libraries(test_${FOLDER} PRIVATE doctest::doctest)
   target_compile_options(test_${FOLDER} PRIVATE ${TSUKAI_TEST_OPTIONS})
-  target_precompile_headers(test_${FOLDER} REUSE_FROM tsukai_test_main)
-  tsukai_unity(test_${FOLDER} 8 "")
+  target_precompile_headers(test_${FOLDER} REUSE_FROM tsukai_precompiled_tests)
+  tsukai_unity(test_${FOLDER} 14 "")
   foreach(DEPENDENCY ${ARG_DEPENDS})
     if(TARGET tsukai_${DEPENDENCY})
       target_link_libraries(test_${FOLDER} PRIVATE tsukai_${DEPENDENCY})
@@ -169,7 +185,8 @@ function(tsukai_conformance)
     get_filename_component(STEM ${SOURCE} NAME_WE)
     add_executable(${STEM} ${SOURCE})
     target_link_libraries(${STEM} PRIVATE tsukai_mcp)
-    target_precompile_headers(${STEM} REUSE_FROM tsukai_precompiled)
+    target_compile_options(${STEM} PRIVATE ${TSUKAI_TEST_OPTIONS})
+    target_precompile_headers(${STEM} REUSE_FROM tsukai_precompiled_tests)
   endforeach()
   # Fetches the suite from npm, so it is no part of the offline tests. 3: npm was not to be reached.
   foreach(SIDE server client)
@@ -185,7 +202,8 @@ function(tsukai_crash_drivers)
   add_executable(crash_driver ${SOURCES})
   target_include_directories(crash_driver PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(crash_driver PRIVATE tsukai_agent tsukai-shop_parts)
-  target_precompile_headers(crash_driver REUSE_FROM tsukai_precompiled)
+  target_compile_options(crash_driver PRIVATE ${TSUKAI_TEST_OPTIONS})
+  target_precompile_headers(crash_driver REUSE_FROM tsukai_precompiled_tests)
   add_dependencies(crash_driver tsukai-shop)
   add_test(NAME crash/matrix COMMAND crash_driver --brief --random 30)
   set_tests_properties(crash/matrix PROPERTIES LABELS fast TIMEOUT 300)

@@ -39,7 +39,7 @@ std::string as_written(std::string tool) {
   return tool;
 }
 
-PlanTree::State state_of(const std::string& outcome) {
+PlanTree::State state_by(const std::string& outcome) {
   if (outcome == "done") return PlanTree::State::kDone;
   if (outcome == "skipped" || outcome == "spoiled") return PlanTree::State::kNotDone;
   return PlanTree::State::kFailed;
@@ -56,7 +56,7 @@ void PlanTree::add(const Json& step) {
 void PlanTree::begin(const std::string& id) { known_[id].state = State::kRunning; }
 
 void PlanTree::end(const std::string& id, const std::string& outcome, std::string text, std::int64_t ms) {
-  known_[id] = {state_of(outcome), std::move(text), ms};
+  known_[id] = {state_by(outcome), std::move(text), ms};
 }
 
 std::size_t PlanTree::over() const {
