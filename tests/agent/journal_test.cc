@@ -219,8 +219,8 @@ TEST_SUITE("agent/journal/verify") {
                                                                       {"entry", "salt"},
                                                                       {"entry", "body"}};
       const std::vector<std::pair<std::string, std::string>> numbers = {
-          {"run", "started_ms"},  {"run", "ended_ms"},  {"run", "rows"},           {"journal", "seq"},
-          {"entry", "attempt"}, {"entry", "at_ms"}, {"journal", "entry_id"}, {"entry", "id"}};
+          {"run", "started_ms"}, {"run", "ended_ms"}, {"run", "rows"},         {"journal", "seq"},
+          {"entry", "attempt"},  {"entry", "at_ms"},  {"journal", "entry_id"}, {"entry", "id"}};
       int flips = 0;
       auto check = [&](const std::string& table, const std::string& column, const std::string& key,
                        const std::string& changed_sql) {
