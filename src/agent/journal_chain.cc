@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/hash.h"
+#include "base/json_print.h"
 
 namespace tsukai::agent {
 namespace {
+
+// Most rows and payloads are no longer than this; longer ones grow.
+constexpr std::size_t kRowBytes = 384, kBodyBytes = 640;
 
 constexpr std::pair<Kind, std::string_view> kKinds[] = {
     {Kind::kRunStarted, "RUN_STARTED"},
@@ -37,15 +40,6 @@ constexpr std::pair<Kind, std::string_view> kKinds[] = {
     {Kind::kCancelled, "CANCELLED"},
     {Kind::kRunDone, "RUN_DONE"},
 };
-
-// As JSON. A journal that was tampered with may hold anything in any column.
-std::string json_text(std::string_view text) {
-  const auto stands_for_itself = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
-  if (!std::all_of(text.begin(), text.end(), stands_for_itself)) return print_json(Json(text));
-  std::string out;
-  out.reserve(text.size() + 2);
-  return out.append(1, '"').append(text).append(1, '"');
-}
 
 }  // namespace
 
@@ -100,17 +94,48 @@ std::string payload_hash(std::string_view salt, std::string_view body) {
   return sha256_hex(bytes);
 }
 
-// The canonical array, spelled out: printing a value would first build it.
+// The canonical array, spelled out: printing a value would first build it. A journal that was tampered with
+// may hold anything in any column.
 std::string row_hash(const std::string& run, const Row& row, std::string_view kind_text) {
-  return sha256_hex(fmt::format("[{},{},{},{},{},{},{},{}]", json_text(run), row.seq, json_text(kind_text),
-                                json_text(row.step_key), row.attempt, row.at_ms,
-                                json_text(row.payload_sha256), json_text(row.prev_hash)));
+  std::string text;
+  text.reserve(kRowBytes);
+  const auto add = [&](char before, std::string_view member) {
+    text += before;
+    append_json_string(text, member);
+  };
+  const auto add_number = [&](std::int64_t number) {
+    const fmt::format_int digits(number);
+    text += ',';
+    text.append(digits.data(), digits.size());
+  };
+  add('[', run);
+  add_number(row.seq);
+  add(',', kind_text);
+  add(',', row.step_key);
+  add_number(row.attempt);
+  add_number(row.at_ms);
+  add(',', row.payload_sha256);
+  add(',', row.prev_hash);
+  text += ']';
+  return sha256_hex(text);
 }
 
 // Written around the printed values rather than through one more value, which would hold a copy of all.
-std::string payload_body(const Json& data) { return "{\"data\":" + print_json(data) + "}"; }
+std::string payload_body(const Json& data) {
+  std::string body;
+  body.reserve(kBodyBytes);
+  body += "{\"data\":";
+  append_json(body, data);
+  body += '}';
+  return body;
+}
 std::string payload_body(const Json& data, const Json& run) {
-  return "{\"data\":" + print_json(data) + ",\"run\":" + print_json(run) + "}";
+  auto body = payload_body(data);
+  body.pop_back();
+  body += ",\"run\":";
+  append_json(body, run);
+  body += '}';
+  return body;
 }
 
 }  // namespace tsukai::agent

@@ -23,8 +23,8 @@ Result<void> SqliteJournal::erase_within(const std::string& run, const std::stri
   };
   // ERASED rows of before say who erased: they stay.
   TSUKAI_TRY_VOID(
-      run_sql("UPDATE payload SET body=NULL, salt='' WHERE id IN "
-              "(SELECT payload_id FROM journal WHERE run_id=?1 AND kind<>'ERASED')"));
+      run_sql("UPDATE entry SET body=NULL, salt='' WHERE kind<>'ERASED' AND id IN "
+              "(SELECT entry_id FROM journal WHERE run_id=?1)"));
   TSUKAI_TRY_VOID(run_sql("UPDATE run SET task='', answer='', user='', totals='{}' WHERE id=?1"));
   TSUKAI_TRY_VOID(run_sql("DELETE FROM approval WHERE run_id=?1"));
   TSUKAI_TRY_VOID(run_sql("DELETE FROM signal WHERE run_id=?1"));
@@ -55,8 +55,8 @@ Result<std::vector<std::string>> SqliteJournal::prune(Retention retention) {
       TSUKAI_TRY(
           auto rows,
           database_.prepare("SELECT r.id, r.ended_ms, r.state IN ('done', 'failed', 'stopped', 'cancelled'), "
-                            "(SELECT coalesce(sum(length(CAST(p.body AS BLOB))), 0) FROM journal j JOIN "
-                            "payload p ON p.id=j.payload_id "
+                            "(SELECT coalesce(sum(length(CAST(e.body AS BLOB))), 0) FROM journal j JOIN "
+                            "entry e ON e.id=j.entry_id "
                             "WHERE j.run_id=r.id) FROM run r ORDER BY r.n"));
       for (;;) {
         TSUKAI_TRY(const bool more, rows.step());
@@ -70,17 +70,11 @@ Result<std::vector<std::string>> SqliteJournal::prune(Retention retention) {
       const bool too_old = retention.age_ms_max > 0 && run.ended_ms < oldest_ms;
       const bool too_much = retention.bytes_max > 0 && total > retention.bytes_max;
       if (!run.ended || !(too_old || too_much)) continue;
-      for (const char* sql :
-           {"CREATE TEMP TABLE IF NOT EXISTS pruned(id INTEGER PRIMARY KEY)", "DELETE FROM pruned"}) {
-        TSUKAI_TRY_VOID(database_.execute(sql));
-      }
-      // Rows name their payloads, so the rows go first.
-      for (const char* sql : {"INSERT INTO pruned SELECT payload_id FROM journal WHERE run_id=?1",
+      for (const char* sql : {"DELETE FROM entry WHERE id IN (SELECT entry_id FROM journal WHERE run_id=?1)",
                               "DELETE FROM journal WHERE run_id=?1", "DELETE FROM run WHERE id=?1"}) {
         TSUKAI_TRY(auto statement, database_.prepare(sql));
         TSUKAI_TRY_VOID(statement.bind(1, run.id).run());
       }
-      TSUKAI_TRY_VOID(database_.execute("DELETE FROM payload WHERE id IN (SELECT id FROM pruned)"));
       total -= run.bytes;
       gone.push_back(run.id);
     }

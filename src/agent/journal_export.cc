@@ -32,8 +32,8 @@ Result<Json> SqliteJournal::export_run(const std::string& run) {
   TSUKAI_TRY(
       auto all,
       database_.prepare(
-          "SELECT j.seq, j.kind, j.step_key, j.attempt, j.at_ms, j.payload_sha256, j.prev_hash, j.hash, "
-          "p.salt, p.body FROM journal j LEFT JOIN payload p ON p.id=j.payload_id "
+          "SELECT j.seq, e.kind, e.step_key, e.attempt, e.at_ms, e.payload_sha256, e.prev_hash, e.hash, "
+          "e.salt, e.body FROM journal j LEFT JOIN entry e ON e.id=j.entry_id "
           "WHERE j.run_id=?1 ORDER BY j.seq"));
   all.bind(1, run);
   Json rows = Json::array();

@@ -64,8 +64,8 @@ std::size_t read_payloads(std::vector<Row>& rows, std::vector<std::string>& bodi
 Result<std::vector<Row>> SqliteJournal::rows(const std::string& run) {
   TSUKAI_TRY(auto all,
              database_.prepare(
-                 "SELECT j.seq, j.kind, j.step_key, j.attempt, j.at_ms, j.payload_sha256, j.prev_hash, "
-                 "j.hash, p.body FROM journal j LEFT JOIN payload p ON p.id=j.payload_id "
+                 "SELECT j.seq, e.kind, e.step_key, e.attempt, e.at_ms, e.payload_sha256, e.prev_hash, "
+                 "e.hash, e.body FROM journal j LEFT JOIN entry e ON e.id=j.entry_id "
                  "WHERE j.run_id=?1 ORDER BY j.seq"));
   all.bind(1, run);
   const auto damaged = [&](const Row& row) {
@@ -126,9 +126,9 @@ Result<RunSummary> SqliteJournal::find(const std::string& id) {
     // The newest that no other run started: whoever says "last" means what was asked for.
     TSUKAI_TRY(auto rows,
                database_.prepare(fmt::format(
-                   "{} WHERE NOT EXISTS (SELECT 1 FROM journal j JOIN payload p ON p.id=j.payload_id WHERE "
-                   "j.run_id=run.id AND j.seq=1 AND CASE WHEN json_valid(p.body) THEN "
-                   "json_extract(p.body, '$.data.parent.run') END IS NOT NULL) ORDER BY n DESC LIMIT 1",
+                   "{} WHERE NOT EXISTS (SELECT 1 FROM journal j JOIN entry e ON e.id=j.entry_id WHERE "
+                   "j.run_id=run.id AND j.seq=1 AND CASE WHEN json_valid(e.body) THEN "
+                   "json_extract(e.body, '$.data.parent.run') END IS NOT NULL) ORDER BY n DESC LIMIT 1",
                    kSummary)));
     TSUKAI_TRY(auto newest, read_summaries(rows));
     if (newest.empty())

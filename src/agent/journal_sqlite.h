@@ -68,6 +68,7 @@ class SqliteJournal : public Journal {
     std::string step_key;
     int attempt;
     std::string body;
+    std::string salt{};  // Empty: a new one.
   };
   struct Held {
     std::int64_t fence;

@@ -41,11 +41,11 @@ Result<std::vector<std::string>> SqliteJournal::verify(const std::string& run) {
 
   TSUKAI_TRY(auto all,
              database_.prepare(
-                 "SELECT j.seq, j.kind, j.step_key, j.attempt, j.at_ms, j.payload_sha256, j.prev_hash, "
-                 "j.hash, p.id, p.salt, p.body FROM journal j LEFT JOIN payload p ON p.id=j.payload_id "
+                 "SELECT j.seq, e.kind, e.step_key, e.attempt, e.at_ms, e.payload_sha256, e.prev_hash, "
+                 "e.hash, e.id, e.salt, e.body FROM journal j LEFT JOIN entry e ON e.id=j.entry_id "
                  "WHERE j.run_id=?1 ORDER BY j.seq"));
   all.bind(1, run);
-  std::string prev = chain_start(run);
+  std::string prev = chain_start(run);  // "": of the row before nothing is left.
   std::int64_t seq_expected = 1;
   bool ended = false;
   std::vector<std::int64_t>
@@ -63,14 +63,21 @@ Result<std::vector<std::string>> SqliteJournal::verify(const std::string& run) {
     row.payload_sha256 = all.text(5);
     row.prev_hash = all.text(6);
     row.hash = all.text(7);
+    if (all.is_null(8)) {
+      defects.push_back(fmt::format("row {}: entry_id names no entry", row.seq));
+      prev.clear();
+      seq_expected = row.seq + 1;
+      continue;
+    }
     if (row.seq != seq_expected) {
       defects.push_back(fmt::format("row {} is missing (the next is {})", seq_expected, row.seq));
-    } else if (row.prev_hash != prev) {
+    } else if (!prev.empty() && row.prev_hash != prev) {
       defects.push_back(fmt::format("row {}: prev_hash is not the hash of row {}", row.seq, row.seq - 1));
     }
     if (row_hash(run, row, kind) != row.hash || all.integer(3) != row.attempt) {
       defects.push_back(fmt::format(
-          "row {}: kind, step_key, attempt, at_ms, payload_sha256, prev_hash or hash was changed", row.seq));
+          "row {}: kind, step_key, attempt, at_ms, payload_sha256, prev_hash, hash or entry_id was changed",
+          row.seq));
     }
     const bool is_erasure = kind == name(Kind::kErased);
     if (ended && !is_erasure)
@@ -78,14 +85,12 @@ Result<std::vector<std::string>> SqliteJournal::verify(const std::string& run) {
     const bool is_end = kind == name(Kind::kRunDone) || kind == name(Kind::kCancelled);
     ended = ended || is_end;
 
-    if (all.is_null(8)) {
-      defects.push_back(fmt::format("row {}: payload_id names no payload", row.seq));
-    } else if (all.is_null(10)) {
+    if (all.is_null(10)) {
       bodiless.push_back(row.seq);
     } else {
       const std::string body = all.text(10);
       if (payload_hash(all.text(9), body) != row.payload_sha256) {
-        defects.push_back(fmt::format("row {}: the payload (body, salt or payload_id) was changed", row.seq));
+        defects.push_back(fmt::format("row {}: the payload (body or salt) was changed", row.seq));
       } else if (is_erasure) {
         auto parsed = parse_json(body);
         const Json* data = parsed ? tsukai::find(*parsed, "data") : nullptr;
@@ -113,7 +118,7 @@ Result<std::vector<std::string>> SqliteJournal::verify(const std::string& run) {
     defects.push_back(
         fmt::format("run.rows says {}, but the last row is {}", rows_expected, seq_expected - 1));
   }
-  if (prev != head_expected) defects.push_back("run.head is not the hash of the last row");
+  if (!prev.empty() && prev != head_expected) defects.push_back("run.head is not the hash of the last row");
   if (!ended) {
     // Until the end is journaled, the columns that it will vouch for have their first values.
     const Json open = {{"ended_ms", 0}, {"answer", ""}, {"totals", "{}"}};

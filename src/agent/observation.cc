@@ -91,7 +91,9 @@ std::string whole_text(const Json& came) {
 
 Observation observe(const mcp::ToolResult& result, const Redaction& redaction) {
   Observation observation = of_answer(result, redaction);
-  if (result.whole.print().size() <= kResultBytesMax) observation.came = redaction.json(*result.whole);
+  if (result.whole.print().size() <= kResultBytesMax) {
+    observation.came = redaction.empty() ? result.whole : JsonValue(redaction.json(*result.whole));
+  }
   return observation;
 }
 

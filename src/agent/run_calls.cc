@@ -214,7 +214,7 @@ Task<Run::Fate> Run::consider(std::size_t index) {
   announce(index);
   if (reads_result(calls()[index].call)) co_return read_result(index);
   if (finds_tools() && calls()[index].call.name == kFindTools) co_return find_tools(index);
-  const auto each = calls()[index];
+  const auto& each = calls()[index];  // Nothing is awaited while it is looked at.
   if (each.asks) co_return Fate::kGo;
   const auto& redaction = parts_.toolbox.redaction();
   if (each.stage == CallProgress::Stage::kUnknown || each.waits_for_answer()) co_return Fate::kWaits;
@@ -344,7 +344,7 @@ void Run::tell_result(const CallProgress& call, std::size_t bytes, double ms) {
 }
 
 Result<void> Run::settle(std::size_t index, const Observation& observation) {
-  const auto each = calls()[index];
+  const auto& each = calls()[index];
   take_lent(each.step_key);
   TSUKAI_TRY_VOID(stage(Kind::kToolResult, each.step_key, observation_record(each.call, observation),
                         std::max(1, each.attempts)));

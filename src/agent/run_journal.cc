@@ -46,11 +46,11 @@ Task<void> Run::flush() {
   TSUKAI_CHECK(!flushing_, "one flush at a time");
   if (rows_staged_ == 0) co_return Result<void>();
   auto batch = std::exchange(staged_, {});
-  rows_staged_ = 0;
   // Shared with the writer's thread: the rows are not copied on their way there.
   const auto entries = std::make_shared<std::vector<Entry>>();
-  for (const auto& each : batch) {
-    if (const auto* entry = std::get_if<Entry>(&each)) entries->push_back(*entry);
+  entries->reserve(std::exchange(rows_staged_, 0));
+  for (auto& each : batch) {
+    if (auto* entry = std::get_if<Entry>(&each)) entries->push_back(std::move(*entry));
   }
   for (const auto& entry : *entries) crash_point("before", name(entry.kind));
   flushing_ = true;

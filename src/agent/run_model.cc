@@ -107,13 +107,15 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   if (parts_.model.description().architecture == "remote") TSUKAI_CO_TRY_VOID(co_await flush());
   if (question.note != planner::NoteKind::kNone)
     tell("notice", {{"message", "to the model: " + question.note_text}});
-  tell("step_started", {{"step", number},
-                        {"tool_choice", tool_choice},
-                        {"prompt_tokens", prompt->tokens.size()},
-                        {"new_tokens", new_tokens}});
+  if (parts_.on_event) {
+    tell("step_started", {{"step", number},
+                          {"tool_choice", tool_choice},
+                          {"prompt_tokens", prompt->tokens.size()},
+                          {"new_tokens", new_tokens}});
+  }
   const auto began = std::chrono::steady_clock::now();
   const infer::OnText on_text = [this, number](std::string_view piece) {
-    tell("text", {{"step", number}, {"text", repaired_utf8(piece)}});
+    if (parts_.on_event) tell("text", {{"step", number}, {"text", repaired_utf8(piece)}});
   };
   const auto limit_ms = std::max<std::int64_t>(1, left_ms());
   const bool streams = may_stream(request);
@@ -154,11 +156,13 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   TSUKAI_CO_TRY_VOID(stage(Kind::kModelResult, key, reply_record(*reply, took), attempt));
   // The turn's own calls stand before the steps of their plans.
   if (fates_kept_) fates_.insert(fates_.begin(), reply->message.calls.size(), Fate::kNew);
-  tell_soon("step_done", {{"step", number},
-                          {"finish", name(reply->finish)},
-                          {"usage", usage_json(reply->usage)},
-                          {"prefix_hit_ratio", prefix_hit_ratio(reply->usage)},
-                          {"took_ms", took}});
+  if (parts_.on_event) {
+    tell_soon("step_done", {{"step", number},
+                            {"finish", name(reply->finish)},
+                            {"usage", usage_json(reply->usage)},
+                            {"prefix_hit_ratio", prefix_hit_ratio(reply->usage)},
+                            {"took_ms", took}});
+  }
   co_return std::nullopt;
 }
 

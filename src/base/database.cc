@@ -102,6 +102,13 @@ Statement& Statement::bind_blob(int index, std::string_view bytes) {
                "bind blob");
   return *this;
 }
+Statement& Statement::bind_lent(int index, std::string_view text) {
+  const char* data = text.data() != nullptr ? text.data() : "";
+  TSUKAI_CHECK(
+      sqlite3_bind_text64(statement_, index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8) == SQLITE_OK,
+      "bind text");
+  return *this;
+}
 Statement& Statement::bind_null(int index) {
   TSUKAI_CHECK(sqlite3_bind_null(statement_, index) == SQLITE_OK, "bind null");
   return *this;
@@ -184,6 +191,9 @@ Database& Database::operator=(Database&&) noexcept = default;
 Database::~Database() = default;
 
 Result<Database> Database::open(const std::string& path, DatabaseOptions options) {
+  // Nobody asks SQLite how much memory it holds, and counting it takes a lock of the process for each piece.
+  // Refused, and no matter, where SQLite is in use already.
+  [[maybe_unused]] static const int uncounted = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   auto state = std::make_unique<State>();
   state->path = path;
   const bool in_memory = path == ":memory:";

@@ -29,6 +29,9 @@ class Statement {
   Statement& bind(int index, double value);
   Statement& bind(int index, std::string_view text);
   Statement& bind_blob(int index, std::string_view bytes);
+  // Without a copy: `text` must stay as it is for as long as the statement steps, and until it is bound anew
+  // or reset.
+  Statement& bind_lent(int index, std::string_view text);
   Statement& bind_null(int index);
 
   // True: a row is ready. False: done, and the statement is ready to be bound and stepped again (bindings

@@ -88,6 +88,7 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
 
 std::string print_json(const Json& value) {
   std::string out;
+  if (value.is_structured()) out.reserve(240);
   append_json(out, value);
   return out;
 }

@@ -2,6 +2,8 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
+
 #include "base/result.h"
 
 namespace tsukai {
@@ -53,11 +55,10 @@ std::uint64_t entropy() {
 std::string random_id(std::size_t letters) {
   static constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
   std::string id(letters, '\0');
-  if (letters <= 256) {  // One call of the kernel; it never gives fewer of so few.
-    TSUKAI_CHECK(getrandom(id.data(), letters, 0) == static_cast<ssize_t>(letters),
+  for (std::size_t at = 0; at < letters; at += 256) {  // The kernel never gives fewer of so few.
+    const auto count = std::min<std::size_t>(256, letters - at);
+    TSUKAI_CHECK(getrandom(id.data() + at, count, 0) == static_cast<ssize_t>(count),
                  "the kernel gave no entropy");
-  } else {
-    for (auto& letter : id) letter = static_cast<char>(entropy());
   }
   for (auto& letter : id) letter = kAlphabet[static_cast<unsigned char>(letter) & 31];
   return id;

@@ -63,9 +63,9 @@ TEST_SUITE("agent/journal/erase") {
     REQUIRE(store.journal->erase(run, "mika", "").has_value());
     REQUIRE(store.journal->erase(run, "jun", "again").has_value());
     CHECK(store.defects(run).empty());
-    store.execute("UPDATE payload SET body=NULL, salt='' WHERE id=(SELECT max(id) FROM payload)");
+    store.execute("UPDATE entry SET body=NULL, salt='' WHERE id=(SELECT max(id) FROM entry)");
     CHECK(store.defects(run).at(0) == "row 7: the payload's body is gone");
-    store.execute("UPDATE journal SET kind='RECALLED' WHERE seq=3");
+    store.execute("UPDATE entry SET kind='RECALLED' WHERE id=3");
     CHECK(store.defects(run).at(0).starts_with("row 3"));
   }
 
@@ -87,7 +87,7 @@ TEST_SUITE("agent/journal/prune") {
     CHECK(store.journal->find(old_one).error().code() == Code::kNotFound);
     CHECK(store.defects(unfinished).empty());
     CHECK(store.defects(young).empty());
-    CHECK(store.query("SELECT count(*) FROM payload", 1)[0][0] == "9");
+    CHECK(store.query("SELECT count(*) FROM entry", 1)[0][0] == "9");
     CHECK(store.journal->prune({}).value().empty());
   }
 
@@ -133,9 +133,9 @@ TEST_SUITE("agent/journal/export") {
   TEST_CASE("an export of a damaged or erased run says so") {
     JournalStore store;
     const std::string run = store.short_run();
-    store.execute("UPDATE journal SET attempt=2 WHERE seq=2");
+    store.execute("UPDATE entry SET attempt=2 WHERE id=2");
     CHECK(store.journal->export_run(run).value()["defects"].size() >= 1);
-    store.execute("UPDATE journal SET attempt=1 WHERE seq=2");
+    store.execute("UPDATE entry SET attempt=1 WHERE id=2");
     REQUIRE(store.journal->erase(run, "mika", "").has_value());
     CHECK(store.journal->export_run(run).value()["rows"][1]["erased"] == true);
     CHECK(store.journal->export_run("nosuch").error().code() == Code::kNotFound);

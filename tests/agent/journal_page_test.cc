@@ -95,7 +95,9 @@ TEST_SUITE("agent/journal/page") {
     JournalStore store;
     const std::string run = store.short_run(), open = store.short_run(false);
     CHECK(contains(run_page(store.journal->export_run(open).value()), "running"));
-    store.execute("UPDATE journal SET attempt=9 WHERE seq=2 AND run_id='" + open + "'");
+    store.execute(
+        "UPDATE entry SET attempt=9 WHERE id=(SELECT entry_id FROM journal WHERE seq=2 AND run_id='" + open +
+        "')");
     CHECK(contains(run_page(store.journal->export_run(open).value()), "The chain is damaged"));
     REQUIRE(store.journal->erase(run, "mika", "").has_value());
     CHECK(contains(run_page(store.journal->export_run(run).value()), "erased"));

@@ -125,7 +125,7 @@ TEST_SUITE("agent/journal") {
     CHECK_FALSE(store.journal->append(run, Kind::kToolResult, std::string(kStepKeyBytesMax + 1, 'k'), 1, {})
                     .has_value());
     CHECK(store.journal->rows(run)->size() == 1);
-    CHECK(store.query("SELECT count(*) FROM payload", 1)[0][0] == "1");
+    CHECK(store.query("SELECT count(*) FROM entry", 1)[0][0] == "1");
   }
 
   TEST_CASE("text that is not UTF-8 is kept readable and the chain still verifies") {
@@ -211,16 +211,16 @@ TEST_SUITE("agent/journal/verify") {
                                                                       {"run", "totals"},
                                                                       {"run", "id"},
                                                                       {"journal", "run_id"},
-                                                                      {"journal", "kind"},
-                                                                      {"journal", "step_key"},
-                                                                      {"journal", "payload_sha256"},
-                                                                      {"journal", "prev_hash"},
-                                                                      {"journal", "hash"},
-                                                                      {"payload", "salt"},
-                                                                      {"payload", "body"}};
+                                                                      {"entry", "kind"},
+                                                                      {"entry", "step_key"},
+                                                                      {"entry", "payload_sha256"},
+                                                                      {"entry", "prev_hash"},
+                                                                      {"entry", "hash"},
+                                                                      {"entry", "salt"},
+                                                                      {"entry", "body"}};
       const std::vector<std::pair<std::string, std::string>> numbers = {
-          {"run", "started_ms"},  {"run", "ended_ms"},  {"run", "rows"},           {"journal", "seq"},
-          {"journal", "attempt"}, {"journal", "at_ms"}, {"journal", "payload_id"}, {"payload", "id"}};
+          {"run", "started_ms"}, {"run", "ended_ms"}, {"run", "rows"},         {"journal", "seq"},
+          {"entry", "attempt"},  {"entry", "at_ms"},  {"journal", "entry_id"}, {"entry", "id"}};
       int flips = 0;
       auto check = [&](const std::string& table, const std::string& column, const std::string& key,
                        const std::string& changed_sql) {
@@ -229,7 +229,7 @@ TEST_SUITE("agent/journal/verify") {
         const auto defects = store.defects(run);
         CHECK_MESSAGE(!defects.empty(), fmt::format("{}.{} at {}", table, column, key));
         // Row by row, the defect names the row that was touched.
-        if (table == "journal" && column != "run_id" && column != "seq" && !defects.empty()) {
+        if (table != "run" && column != "run_id" && column != "seq" && !defects.empty()) {
           const std::string seq = key.substr(key.rfind('=') + 1);
           CHECK_MESSAGE(defects[0].find("row " + seq) != std::string::npos, defects[0]);
         }
@@ -333,11 +333,13 @@ TEST_SUITE("agent/journal/verify") {
     CHECK(after("DELETE FROM journal WHERE seq=3") == "row 3 is missing (the next is 4)");
     CHECK(after("DELETE FROM journal WHERE seq=1") == "row 1 is missing (the next is 2)");
     CHECK(after("DELETE FROM journal WHERE seq=5") == "run.rows says 5, but the last row is 4");
-    CHECK(after("UPDATE journal SET payload_id=(SELECT payload_id FROM journal WHERE seq=2) WHERE seq=3")
-              .starts_with("row 3: the payload"));
-    CHECK(after("UPDATE payload SET body=NULL WHERE id=3") == "row 3: the payload's body is gone");
-    CHECK(after("INSERT INTO journal SELECT run_id, 6, kind, step_key, attempt, at_ms, payload_id, "
-                "payload_sha256, hash, hash FROM journal WHERE seq=5")
+    CHECK(after("UPDATE journal SET entry_id=2 WHERE seq=3").starts_with("row 3: "));
+    CHECK(after("DELETE FROM entry WHERE id=3") == "row 3: entry_id names no entry");
+    CHECK(after("DELETE FROM entry WHERE id=5") == "row 5: entry_id names no entry");
+    CHECK(after("UPDATE entry SET body=NULL WHERE id=3") == "row 3: the payload's body is gone");
+    CHECK(after("INSERT INTO entry SELECT 6, kind, step_key, attempt, at_ms, payload_sha256, hash, hash, "
+                "salt, body FROM entry WHERE id=5; INSERT INTO journal SELECT run_id, 6, 6 FROM journal "
+                "WHERE seq=5")
               .starts_with("row 6"));
   }
 
@@ -353,7 +355,7 @@ TEST_SUITE("agent/journal/verify") {
   TEST_CASE("a damaged payload is reported by rows() as damage, not as content") {
     Store store;
     const std::string run = a_short_run(store);
-    store.execute("UPDATE payload SET body='{\"data\":' WHERE id=2");
+    store.execute("UPDATE entry SET body='{\"data\":' WHERE id=2");
     const auto rows = store.journal->rows(run);
     REQUIRE_FALSE(rows.has_value());
     CHECK(rows.error().code() == Code::kCorrupt);
@@ -462,7 +464,7 @@ TEST_SUITE("agent/journal/faults") {
     bytes[at] = 'C';
     scratch.write("a.db", bytes);
     Store store(path);
-    CHECK(store.defects(run).at(0) == "row 3: the payload (body, salt or payload_id) was changed");
+    CHECK(store.defects(run).at(0) == "row 3: the payload (body or salt) was changed");
   }
 
   TEST_CASE("a journal of schema 1 opens") {

@@ -141,6 +141,23 @@ TEST_SUITE("base/database") {
     CHECK(check->text(0) == "ok");
   }
 
+  TEST_CASE("text that was lent to a statement comes back as it was when it ran") {
+    auto database = opened(":memory:");
+    REQUIRE(database.migrate("notes", kTables));
+    auto statement = database.prepare("INSERT INTO note(text) VALUES(?1)");
+    REQUIRE(statement);
+    std::string text("a\0b", 3);
+    REQUIRE(statement->bind_lent(1, text).run());
+    text = "another";
+    REQUIRE(statement->bind_lent(1, text).run());
+    REQUIRE(statement->bind_lent(1, {}).run());  // Empty, not NULL.
+    auto rows = database.prepare("SELECT text FROM note ORDER BY id");
+    for (const auto& expected : {std::string("a\0b", 3), std::string("another"), std::string()}) {
+      REQUIRE(rows->step().value());
+      CHECK(rows->text(0) == expected);
+    }
+  }
+
   TEST_CASE("text with zero bytes and empty text come back as they went in") {
     Database database = opened(":memory:");
     REQUIRE(database.migrate("notes", kTables).has_value());

@@ -80,6 +80,11 @@ TEST_SUITE("base/random") {
   TEST_CASE("ids are as long as asked and differ") {
     CHECK(random_id(20).size() == 20);
     CHECK(random_id(20) != random_id(20));
+    const auto longer = random_id(1000);  // More than the kernel gives at once.
+    CHECK(longer.size() == 1000);
+    CHECK(longer.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") == std::string::npos);
+    CHECK(longer.substr(0, 250) != longer.substr(256, 250));
+    CHECK(longer.substr(744) != longer.substr(488, 256));
   }
 }
 

@@ -31,10 +31,10 @@ double seconds_since(std::chrono::steady_clock::time_point began) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
-// Of all threads.
-double processor_seconds() {
+// Of all threads, or of the calling one (RUSAGE_THREAD).
+double processor_seconds(int whose = RUSAGE_SELF) {
   rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
+  ::getrusage(whose, &usage);
   const auto seconds = [](const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
   };
@@ -58,12 +58,18 @@ class BenchModel : public infer::ChatModel {
 
   const infer::ModelDescription& description() const override { return description_; }
   Result<infer::Prompt> render(const infer::ChatRequest& request, const infer::Transcript& so_far) override {
-    infer::Prompt prompt{so_far.text, so_far.tokens, so_far.text.size(), so_far.tokens.size()};
+    infer::Prompt prompt;
+    prompt.kept_bytes = so_far.text.size();
+    prompt.kept_tokens = so_far.tokens.size();
+    prompt.text.reserve(prompt.kept_bytes + kNewBytes);
+    prompt.text = so_far.text;
     for (auto i = rendered_; i < request.messages.size(); ++i) {
       const auto& message = request.messages[i];
       if (message.role != infer::Role::kAssistant) prompt.text += "<|" + message.text + "|>";
     }
     rendered_ = request.messages.size();
+    prompt.tokens.reserve(prompt.text.size());
+    prompt.tokens = so_far.tokens;
     prompt.tokens.insert(prompt.tokens.end(),
                          prompt.text.begin() + static_cast<std::ptrdiff_t>(prompt.kept_bytes),
                          prompt.text.end());
@@ -91,6 +97,7 @@ class BenchModel : public infer::ChatModel {
   std::vector<std::string> unsupported_keywords(const infer::ToolDefinition&) const override { return {}; }
 
  private:
+  static constexpr std::size_t kNewBytes = 256;  // A prompt grows by less than this.
   const std::int64_t steps_;
   const bool at_once_;
   std::int64_t turns_ = 0;
@@ -151,6 +158,8 @@ struct Bench {
 struct Rate {
   double a_second = 0;
   double processor_us = 0;  // Of each.
+  double loop_us = 0;       // Of it the event loop's thread, where the writer has its own;
+  double a_commit = 0;      // and how many shared a commit.
 };
 
 Rate steps_a_second(const std::string& database_path, std::int64_t steps, bool at_once) {
@@ -184,8 +193,9 @@ Rate steps_together(const std::string& database_path, std::int64_t steps, int ru
     all.push_back(std::make_unique<Bench>(database_path, steps, true, journal->get()));
   asio::io_context context;
   int done = 0;
+  const auto before = (*writer)->counts();
   const auto began = std::chrono::steady_clock::now();
-  const double processor = processor_seconds();
+  const double processor = processor_seconds(), loop = processor_seconds(RUSAGE_THREAD);
   for (auto& bench : all) {
     asio::co_spawn(context, execute_run(bench->parts()),
                    [&](std::exception_ptr, const Result<RunOutcome>& outcome) {
@@ -197,7 +207,11 @@ Rate steps_together(const std::string& database_path, std::int64_t steps, int ru
   const double took = seconds_since(began);
   must(done == runs, "not all runs ended");
   const auto count = static_cast<double>(steps * runs);
-  return {count / took, (processor_seconds() - processor) / count * 1e6};
+  const auto after = (*writer)->counts();
+  return {
+      count / took, (processor_seconds() - processor) / count * 1e6,
+      (processor_seconds(RUSAGE_THREAD) - loop) / count * 1e6,
+      static_cast<double>(after.works - before.works) / static_cast<double>(after.commits - before.commits)};
 }
 
 // A run of about `rows` rows; its id.
@@ -382,7 +396,7 @@ int main(int argc, char** argv) {
   }
   if (wanted("disk")) {
     Series disk, later, commits, ratio, together, together_one, together_commits;
-    Series disk_us, later_us, commit_us, together_us;
+    Series disk_us, later_us, commit_us, together_us, loop_us, a_commit;
     for (int round = 0; round < rounds; ++round) {
       ScratchDir folder;
       const auto on_disk = agent::steps_a_second(folder / "run.db", steps, true);
@@ -398,6 +412,8 @@ int main(int argc, char** argv) {
       ratio.add(on_disk.a_second / rows.a_second);
       together.add(many.a_second);
       together_us.add(many.processor_us);
+      loop_us.add(many.loop_us);
+      a_commit.add(many.a_commit);
       together_one.add(many.a_second / on_disk.a_second);
       together_commits.add(many.a_second / rows.a_second);
     }
@@ -412,6 +428,8 @@ int main(int argc, char** argv) {
     fmt::print("16 runs together: {} steps/s, {} us of processor time a step; {} x one run, {} x commits\n",
                together.text(), together_us.text(), together_one.text("{:.1f}"),
                together_commits.text("{:.2f}"));
+    fmt::print("  {} us of it on the event loop's thread; {} steps share a commit\n", loop_us.text(),
+               a_commit.text("{:.1f}"));
   }
   ScratchDir folder;
   if (wanted("recovery")) {
