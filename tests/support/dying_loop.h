@@ -10,19 +10,25 @@ namespace tsukai {
 
 class DyingLoop {
  public:
-  // Gates warn of children that did not end; here none was meant to.
   ~DyingLoop() {
-    auto level = LogLevel::kTrace;
-    while (level != LogLevel::kOff && !log_enabled(level))
-      level = static_cast<LogLevel>(static_cast<int>(level) + 1);
-    set_log_level(LogLevel::kOff);
+    die();
     context_.reset();
-    set_log_level(level);
+    set_log_level(*level_);
   }
   asio::io_context& operator*() { return *context_; }
 
+  // From here on nothing is logged: gates would warn of children that did not end, and none is meant to.
+  void die() {
+    if (level_) return;
+    level_ = LogLevel::kTrace;
+    while (*level_ != LogLevel::kOff && !log_enabled(*level_))
+      level_ = static_cast<LogLevel>(static_cast<int>(*level_) + 1);
+    set_log_level(LogLevel::kOff);
+  }
+
  private:
   std::optional<asio::io_context> context_{std::in_place};
+  std::optional<LogLevel> level_;  // As it was before death.
 };
 
 }  // namespace tsukai

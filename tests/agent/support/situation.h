@@ -105,15 +105,16 @@ struct Situation {
   // The same at the first event of which `last` is true.
   void run_killed_on(std::function<bool(const Event&)> last) {
     auto dying = options();
-    bool dead = false;
-    dying.on_event = [&](const Event& event) {
-      events.push_back(event);
-      if (!last(event)) return;
-      dead = true;
-      throw Killed();
-    };
     {
+      bool dead = false;
       DyingLoop loop;
+      dying.on_event = [&](const Event& event) {
+        events.push_back(event);
+        if (!last(event)) return;
+        dead = true;
+        loop.die();
+        throw Killed();
+      };
       asio::co_spawn(*loop, run_agent(file, "do it", dying, open_model()),
                      [](std::exception_ptr error, const Result<RunOutcome>&) {
                        if (error) std::rethrow_exception(error);
