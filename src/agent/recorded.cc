@@ -30,6 +30,7 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
       record.reached_ms[row.step_key] = progress.active_ms;
       if (payload.contains("interrupted"))
         record.interrupted[row.step_key] = string_at(payload, "interrupted");
+      if (payload.contains("cut")) record.cut.insert(row.step_key);
       return {};
     }
     case Kind::kPlan: {

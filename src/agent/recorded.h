@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ struct Record {
   // Steps of plans that were complete before their turn was, by "step-2": the call's place, the step.
   std::map<std::string, std::vector<std::pair<std::size_t, Json>>> written;
   std::map<std::string, std::string> interrupted;  // Why a turn broke off, by "step-2".
+  std::set<std::string> cut;                       // Turns that ended with their run: "step-2".
   std::map<std::string, Observation>
       observations;                        // By "step-2/call-1"; also what a person said became of it.
   std::map<std::string, Json> decisions;   // APPROVAL_GIVEN, by call.

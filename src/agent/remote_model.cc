@@ -85,7 +85,9 @@ class RemoteModel : public infer::ChatModel {
   Task<infer::ChatReply> generate(infer::ChatRequest request, infer::Prompt prompt,
                                   infer::OnText on_text) override {
     if (!client_) client_ = HttpClient::make(co_await asio::this_coro::executor);
-    Heard heard{.on_text = std::move(on_text), .on_call = std::move(request.on_call)};
+    Heard heard{.on_text = std::move(on_text),
+                .on_call = std::move(request.on_call),
+                .on_cut = std::move(request.on_cut)};
     auto wait = options_.back_off;
     for (int number = 1;; ++number) {
       if (heard.any_text) heard.on_text = {};
@@ -135,6 +137,7 @@ class RemoteModel : public infer::ChatModel {
   struct Heard {
     infer::OnText on_text;
     infer::OnCall on_call;
+    infer::OnCut on_cut;
     bool any_text = false, begun = false;
   };
 
@@ -151,7 +154,12 @@ class RemoteModel : public infer::ChatModel {
     SseParser parser(kRemoteReplyBytesMax);
     std::string whole;
     while (!reply.done()) {
-      auto piece = co_await (*stream)->read();
+      Result<std::optional<std::string>> piece = fail(Code::kCancelled, "the request was cancelled");
+      // A cancellation that came between two pieces would be thrown by the next co_await.
+      if ((co_await asio::this_coro::cancellation_state).cancelled() == asio::cancellation_type::none)
+        piece = co_await (*stream)->read();
+      if (!piece && piece.error().code() == Code::kCancelled && heard->on_cut)
+        heard->on_cut(finished(reply, body.size(), began, first.value_or(began), true));
       if (!piece) co_return failed(piece.error(), worth_another(piece.error()));
       if (!*piece) break;
       if (!first) first = std::chrono::steady_clock::now();
@@ -176,7 +184,9 @@ class RemoteModel : public infer::ChatModel {
     if (!reply.complete()) {
       co_return failed(Error(Code::kTransport, "the reply was cut off before its end"), true);
     }
-    co_return finished(reply, body.size(), began, first.value_or(began));
+    Attempt attempt;
+    attempt.reply = finished(reply, body.size(), began, first.value_or(began), false);
+    co_return attempt;
   }
 
   static Result<void> take(RemoteReply& reply, std::string_view data, Heard& heard) {
@@ -204,15 +214,13 @@ class RemoteModel : public infer::ChatModel {
     co_return attempt;
   }
 
-  Attempt finished(const RemoteReply& pieces, std::size_t body_bytes,
-                   std::chrono::steady_clock::time_point began,
-                   std::chrono::steady_clock::time_point first) const {
-    Attempt attempt;
-    attempt.reply = pieces.reply(body_bytes);
-    auto& usage = attempt.reply->usage;
-    usage.prefill_ms = ms_between(began, first);
-    usage.decode_ms = ms_between(first, std::chrono::steady_clock::now());
-    return attempt;
+  static infer::ChatReply finished(const RemoteReply& pieces, std::size_t body_bytes,
+                                   std::chrono::steady_clock::time_point began,
+                                   std::chrono::steady_clock::time_point first, bool cut) {
+    auto reply = pieces.reply(body_bytes, cut);
+    reply.usage.prefill_ms = ms_between(began, first);
+    reply.usage.decode_ms = ms_between(first, std::chrono::steady_clock::now());
+    return reply;
   }
 
   RemoteModelOptions options_;

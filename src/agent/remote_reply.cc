@@ -165,11 +165,11 @@ void RemoteReply::take_usage(const Json& usage) {
   cached_tokens_ = std::clamp<std::int64_t>(cached_tokens_, 0, prompt_tokens_);
 }
 
-infer::ChatReply RemoteReply::reply(std::size_t body_bytes) const {
+infer::ChatReply RemoteReply::reply(std::size_t body_bytes, bool cut) const {
   infer::ChatReply reply;
   reply.message = message_;
   reply.message.role = infer::Role::kAssistant;
-  reply.finish = finish_ == "length" ? infer::FinishReason::kLength : infer::FinishReason::kStop;
+  reply.finish = cut || finish_ == "length" ? infer::FinishReason::kLength : infer::FinishReason::kStop;
   std::size_t written = message_.text.size() + message_.reasoning.size();
   for (const auto& [index, call] : calls_) {
     written += call.name.size() + call.arguments.size();
@@ -184,6 +184,7 @@ infer::ChatReply RemoteReply::reply(std::size_t body_bytes) const {
     reply.message.calls.push_back(std::move(made));
   }
   if (!reply.message.calls.empty()) reply.finish = infer::FinishReason::kCalls;
+  if (cut && reply.message.text.empty()) reply.message.text = infer::kInterruptedText;
   reply.message.raw = print_json(remote_message(reply.message, spec_.preset.echo_reasoning));
   reply.text = reply.message.raw;
 

@@ -36,8 +36,9 @@ class RemoteReply {
   bool begun() const { return begun_; }
 
   // The reply. `body_bytes`: of the request, to estimate what a provider does not count. Arguments that are
-  // no JSON are a JSON string that holds them as they came. REQUIRES: complete().
-  infer::ChatReply reply(std::size_t body_bytes) const;
+  // no JSON are a JSON string that holds them as they came. REQUIRES: complete(), or `cut`: then it ends
+  // where it is, as if there were no more tokens.
+  infer::ChatReply reply(std::size_t body_bytes, bool cut = false) const;
 
  private:
   struct Call {

@@ -20,7 +20,7 @@ constexpr int kWaitsMax = 1'000;
 Json comparable(const Row& row) {
   Json payload = *row.payload;
   for (const auto* member :
-       {"ms", "came", "tsukai", "forked_from", "parent", "run", "by", "given_ms", "totals", "usage"})
+       {"ms", "came", "tsukai", "forked_from", "parent", "run", "by", "given_ms", "totals", "usage", "cut"})
     payload.erase(member);
   if (row.kind == Kind::kModelIntent) payload.erase("kept_bytes");
   if (row.kind == Kind::kToolIntent || row.kind == Kind::kToolResult || row.kind == Kind::kChildStarted ||
@@ -136,7 +136,7 @@ class RegeneratingModel : public infer::ChatModel {
   }
   Task<infer::ChatReply> generate(infer::ChatRequest request, infer::Prompt prompt,
                                   infer::OnText on_text) override {
-    const bool broke = record_.interrupted.contains(request.name);
+    const bool broke = record_.interrupted.contains(request.name) || record_.cut.contains(request.name);
     auto& whose = broke ? static_cast<infer::ChatModel&>(recorded_) : model_;
     return whose.generate(std::move(request), std::move(prompt), std::move(on_text));
   }

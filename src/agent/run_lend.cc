@@ -6,6 +6,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "agent/crash_point.h"
 #include "agent/records.h"
 #include "agent/run_loop.h"
 
@@ -71,7 +72,9 @@ Task<infer::ChatReply> Run::lend(std::string server, infer::ChatRequest request)
       return {};
     };
   };
+  crash_point("before", name(Kind::kSamplingIntent));
   auto written = co_await journaled_void(append(Kind::kSamplingIntent, std::move(intent)));
+  crash_point("after", name(Kind::kSamplingIntent));
   if (*over) co_return fail(Code::kDenied, "the run is over");
   Result<infer::ChatReply> reply = fail(Code::kInternal, "the question could not be journaled");
   const auto began = std::chrono::steady_clock::now();
@@ -89,7 +92,9 @@ Task<infer::ChatReply> Run::lend(std::string server, infer::ChatRequest request)
   Json record = reply_record(*reply, took);
   record["server"] = server;
   TSUKAI_CO_TRY_VOID(note(Kind::kSamplingResult, key, record));
+  crash_point("before", name(Kind::kSamplingResult));
   TSUKAI_CO_TRY_VOID(co_await journaled_void(append(Kind::kSamplingResult, std::move(record))));
+  crash_point("after", name(Kind::kSamplingResult));
   co_return reply;
 }
 

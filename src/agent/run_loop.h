@@ -25,6 +25,9 @@ namespace tsukai::agent {
 // How often a run looks whether somebody outside has sent it a signal.
 inline constexpr std::int64_t kSignalsEveryMs = 1'000;
 
+// The same while its model writes a turn and nothing else goes on: somebody may be waiting for it to stop.
+inline constexpr std::int64_t kTurnSignalsEveryMs = 250;
+
 // How a run ends, or pauses (kWaiting).
 struct Ending {
   RunState state = RunState::kFailed;
@@ -61,6 +64,11 @@ class Run : private Lender {
   Task<std::optional<Ending>> ask_model(planner::AskModel question);
   infer::ChatRequest request_for(const planner::AskModel& question);
   std::optional<Ending> room_for(const infer::Prompt& prompt, std::int64_t tokens_left) const;
+  // A turn of the model, for as long as there is time and nobody outside wants the run to end (wished_).
+  Task<infer::ChatReply> watched(Task<infer::ChatReply> turn, std::int64_t limit_ms);
+  Task<void> watch(std::int64_t limit_ms);
+  // The row of a turn that ends with the run: what was made of it counts, and none of its calls is made.
+  Result<void> close_cut(infer::ChatReply reply, const std::string& why, double ms, int attempt);
 
   // Until there is an ending.
   Task<Ending> steps();
@@ -145,7 +153,7 @@ class Run : private Lender {
   Result<void> take_steps();
   Task<void> land_all();
   // Closes a turn that broke off after steps of its plan were begun: they stand, and it is not written again.
-  Result<void> interrupt(const std::string& why);
+  Result<void> interrupt(const std::string& why, const infer::Usage& usage = {});
   // Whether steps of a plan that was cut off are still to be done, or given up.
   bool loose_steps() const;
   std::string loose_report() const;
@@ -223,6 +231,7 @@ class Run : private Lender {
   std::int64_t lent_tokens_ = 0;                    // Promised to servers whose answers are not there yet.
   const std::shared_ptr<bool> over_ = std::make_shared<bool>(false);  // This object is gone.
   std::optional<Error> call_failed_;  // The journal's, while calls ran side by side.
+  std::optional<Ending> wished_;      // By somebody outside, while the model wrote.
   struct Question {
     infer::ChatRequest request;
     infer::Prompt prompt;

@@ -25,6 +25,14 @@ Task<infer::ChatReply> noting(Task<infer::ChatReply> turn, std::shared_ptr<bool>
   co_return reply;
 }
 
+Json step_done(std::size_t number, const infer::ChatReply& reply, double ms) {
+  return {{"step", number},
+          {"finish", name(reply.finish)},
+          {"usage", usage_json(reply.usage)},
+          {"prefix_hit_ratio", prefix_hit_ratio(reply.usage)},
+          {"took_ms", ms}};
+}
+
 }  // namespace
 
 infer::ChatRequest Run::request_for(const planner::AskModel& question) {
@@ -61,6 +69,46 @@ std::optional<Ending> Run::room_for(const infer::Prompt& prompt, std::int64_t to
                             parts_.file.budget.tokens, new_tokens, std::max<std::int64_t>(0, tokens_left))};
 }
 
+Task<void> Run::watch(std::int64_t limit_ms) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const auto began = std::chrono::steady_clock::now();
+  for (;;) {
+    const auto left_ms = limit_ms - static_cast<std::int64_t>(ms_since(began));
+    if (left_ms <= 0) co_return Result<void>();
+    (void)co_await sleep_for(std::chrono::milliseconds(std::min(left_ms, kTurnSignalsEveryMs)));
+    if (co_await was_cancelled()) co_return Result<void>();
+    if (flushing_) continue;
+    signals_ms_ = 0;
+    auto asked = co_await outside();
+    if (!asked) call_failed_ = asked.error();
+    if (asked) wished_ = *std::move(asked);
+    if (call_failed_ || wished_) co_return Result<void>();
+  }
+}
+
+Task<infer::ChatReply> Run::watched(Task<infer::ChatReply> turn, std::int64_t limit_ms) {
+  using asio::experimental::awaitable_operators::operator||;
+  auto first = co_await (std::move(turn) || watch(limit_ms));
+  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  if (wished_ || call_failed_ || co_await was_cancelled())
+    co_return fail(Code::kCancelled, "the model was cancelled");
+  co_return fail(Code::kTimeout, fmt::format("the model did not finish within {} ms", limit_ms));
+}
+
+Result<void> Run::close_cut(infer::ChatReply reply, const std::string& why, double ms, int attempt) {
+  if (progress_.draft) return interrupt(why, reply.usage);
+  reply.finish = infer::FinishReason::kLength;
+  reply.message.role = infer::Role::kAssistant;
+  reply.message.calls.clear();
+  if (reply.message.raw.empty()) reply.message.text = infer::kInterruptedText;
+  const auto number = step_number() + 1;
+  auto record = reply_record(reply, ms);
+  record["cut"] = why;
+  TSUKAI_TRY_VOID(stage(Kind::kModelResult, step_key(number), std::move(record), attempt));
+  tell("step_done", step_done(number, reply, ms));
+  return {};
+}
+
 Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   using asio::experimental::awaitable_operators::operator&&;
   if (const auto report = loose_report(); !report.empty()) {
@@ -72,6 +120,8 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
     question.note_text = progress_.said + (question.note_text.empty() ? "" : "\n" + question.note_text);
   }
   auto request = request_for(question);
+  const auto cut = std::make_shared<std::optional<infer::ChatReply>>();
+  request.on_cut = [cut](const infer::ChatReply& what) { *cut = what; };
   const auto left = this->left().tokens;
   request.tokens_max = std::min(request.tokens_max, static_cast<std::size_t>(std::max(left, kTurnTokensMin)));
   auto prompt = parts_.model.render(request, progress_.so_far());
@@ -118,6 +168,7 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
     if (parts_.on_event) tell("text", {{"step", number}, {"text", repaired_utf8(piece)}});
   };
   const auto limit_ms = std::max<std::int64_t>(1, left_ms());
+  wished_.reset();
   const bool streams = may_stream(request);
   Result<infer::ChatReply> reply;
   if (streams) {
@@ -127,27 +178,30 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
     const auto answered = std::make_shared<bool>(false);
     auto generating =
         noting(parts_.model.generate(std::move(request), *std::move(prompt), on_text), answered);
-    auto [answer, durable] =
-        co_await (with_deadline(std::move(generating), std::chrono::milliseconds(limit_ms), "the model") &&
-                  flush_unless(answered));
+    auto [answer, durable] = co_await (watched(std::move(generating), limit_ms) && flush_unless(answered));
     if (!durable) co_return fail(std::move(durable).error());
+    if (call_failed_) co_return fail(*call_failed_);
     reply = std::move(answer);
   }
   if (!reply) {
     const bool cancelled = co_await was_cancelled();
     const auto code = reply.error().code();
-    if (cancelled || (streams && code == Code::kCancelled))
-      co_return Ending{RunState::kCancelled, {}, "cancelled"};
+    auto ending = std::exchange(wished_, std::nullopt);
+    if (!ending && (cancelled || (streams && code == Code::kCancelled)))
+      ending = Ending{RunState::kCancelled, {}, "cancelled"};
     // Whatever it broke off for, what was begun is done first; a model that is gone fails again when asked.
-    if (progress_.draft) {
+    if (!ending && progress_.draft) {
       TSUKAI_CO_TRY_VOID(interrupt(reply.error().message()));
       co_return std::nullopt;
     }
-    if (code == Code::kTimeout && ms_since(began) >= static_cast<double>(limit_ms)) {
-      co_return Ending{
+    if (!ending && code == Code::kTimeout && ms_since(began) >= static_cast<double>(limit_ms)) {
+      ending = Ending{
           RunState::kStopped, {}, fmt::format("the budget of {} s is used up", parts_.file.budget.seconds)};
     }
-    co_return Ending{RunState::kFailed, {}, "model: " + reply.error().text()};
+    if (!ending) co_return Ending{RunState::kFailed, {}, "model: " + reply.error().text()};
+    TSUKAI_CO_TRY_VOID(
+        close_cut(std::move(*cut).value_or(infer::ChatReply{}), ending->reason, ms_since(began), attempt));
+    co_return ending;
   }
   // A call cut short is never made, whatever the model's host makes of it.
   if (reply->finish == infer::FinishReason::kLength) reply->message.calls.clear();
@@ -156,13 +210,7 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
   TSUKAI_CO_TRY_VOID(stage(Kind::kModelResult, key, reply_record(*reply, took), attempt));
   // The turn's own calls stand before the steps of their plans.
   if (fates_kept_) fates_.insert(fates_.begin(), reply->message.calls.size(), Fate::kNew);
-  if (parts_.on_event) {
-    tell_soon("step_done", {{"step", number},
-                            {"finish", name(reply->finish)},
-                            {"usage", usage_json(reply->usage)},
-                            {"prefix_hit_ratio", prefix_hit_ratio(reply->usage)},
-                            {"took_ms", took}});
-  }
+  if (parts_.on_event) tell_soon("step_done", step_done(number, *reply, took));
   co_return std::nullopt;
 }
 

@@ -77,7 +77,8 @@ Task<infer::ChatReply> Run::write_beside_steps(infer::ChatRequest request, infer
     if (co_await was_cancelled()) break;
     auto asked = co_await outside();
     if (!asked) call_failed_ = asked.error();
-    if (call_failed_ || *asked) break;
+    if (!call_failed_) wished_ = *std::move(asked);
+    if (call_failed_ || wished_) break;
   }
   if (call_failed_ || !writing_->reply) {
     co_await end_flight();
@@ -102,10 +103,11 @@ Task<void> Run::land_all() {
   co_return co_await flush();
 }
 
-Result<void> Run::interrupt(const std::string& why) {
+Result<void> Run::interrupt(const std::string& why, const infer::Usage& usage) {
   infer::ChatReply reply;
   reply.message.role = infer::Role::kAssistant;
-  reply.message.text = "[interrupted]";
+  reply.message.text = infer::kInterruptedText;
+  reply.usage = usage;
   auto record = reply_record(reply, 0);
   record["interrupted"] = why;
   fates_kept_ = true;

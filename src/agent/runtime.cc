@@ -283,8 +283,8 @@ Task<RunOutcome> resume_run(std::string run, RuntimeOptions options, OpenModel o
     co_return fail(Code::kCorrupt, fmt::format("run {}: its first row names no agent", summary.id));
   TSUKAI_CO_TRY(auto file, agent_from(*record));
   options.user = summary.user;
-  co_return co_await run_on(std::move(ground), std::move(file), summary.task, std::move(options),
-                            std::move(open_model), summary.id, known_from(rows));
+  co_return co_await run_on(std::move(ground), std::move(file), string_at(*rows.front().payload, "task"),
+                            std::move(options), std::move(open_model), summary.id, known_from(rows));
 }
 
 Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, RuntimeOptions options,
@@ -304,15 +304,17 @@ Task<RunOutcome> fork_run(std::string run, std::size_t step, std::string say, Ru
   started["agent"]["budget"]["tokens"] = file.budget.tokens;
   started["forked_from"] = {{"run", summary.id}, {"step", step == 0 ? steps_of(shared) + 1 : step}};
   const auto user = options.user.empty() ? default_user() : options.user;
-  TSUKAI_CO_TRY(const auto id, ground->journal->start_run(summary.agent, summary.task, user, started));
+  // Listed under what was said to it, not under what began the conversation.
+  TSUKAI_CO_TRY(const auto id,
+                ground->journal->start_run(summary.agent, say.empty() ? summary.task : say, user, started));
   std::vector<Entry> entries;
   for (const auto& row : shared) entries.push_back({row.kind, row.step_key, row.attempt, row.payload});
   if (!say.empty())
     entries.push_back({Kind::kSignal, "", 1, Json{{"name", "say"}, {"payload", {{"text", say}}}}});
   if (!entries.empty()) TSUKAI_CO_TRY_VOID(ground->journal->append_all(id, entries));
   TSUKAI_CO_TRY(const auto begun, ground->journal->rows(id));
-  co_return co_await run_on(std::move(ground), std::move(file), summary.task, std::move(options),
-                            std::move(open_model), id, known_from(begun));
+  co_return co_await run_on(std::move(ground), std::move(file), string_at(started, "task"),
+                            std::move(options), std::move(open_model), id, known_from(begun));
 }
 
 }  // namespace tsukai::agent

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace tsukai::agent {
 namespace {
@@ -10,17 +11,18 @@ namespace {
 // Whole microseconds are plenty, and short in JSON.
 double rounded(double ms) { return std::round(ms * 1000) / 1000; }
 
+// What is added up over the calls of a run, under its names in records and events, in their order there.
+constexpr std::pair<const char*, std::int64_t infer::Usage::*> kTokenCounts[] = {
+    {"prompt_tokens", &infer::Usage::prompt_tokens},       {"reused_tokens", &infer::Usage::reused_tokens},
+    {"prefilled_tokens", &infer::Usage::prefilled_tokens}, {"rewound_tokens", &infer::Usage::rewound_tokens},
+    {"generated_tokens", &infer::Usage::generated_tokens}, {"forced_tokens", &infer::Usage::forced_tokens}};
+
 }  // namespace
 
 void Totals::add_model_call(const infer::Usage& given, std::int64_t new_tokens, double ms) {
   ++steps;
   ++model_calls;
-  usage.prompt_tokens += given.prompt_tokens;
-  usage.reused_tokens += given.reused_tokens;
-  usage.prefilled_tokens += given.prefilled_tokens;
-  usage.rewound_tokens += given.rewound_tokens;
-  usage.generated_tokens += given.generated_tokens;
-  usage.forced_tokens += given.forced_tokens;
+  for (const auto& [name, count] : kTokenCounts) usage.*count += given.*count;
   usage.prefill_ms += given.prefill_ms;
   usage.decode_ms += given.decode_ms;
   usage.usd += given.usd;
@@ -70,12 +72,7 @@ double prefix_hit_ratio(const infer::Usage& usage) {
 
 Json usage_json(const infer::Usage& usage) {
   Json out = Json::object();
-  out["prompt_tokens"] = usage.prompt_tokens;
-  out["reused_tokens"] = usage.reused_tokens;
-  out["prefilled_tokens"] = usage.prefilled_tokens;
-  out["rewound_tokens"] = usage.rewound_tokens;
-  out["generated_tokens"] = usage.generated_tokens;
-  out["forced_tokens"] = usage.forced_tokens;
+  for (const auto& [name, count] : kTokenCounts) out[name] = usage.*count;
   out["prefill_ms"] = rounded(usage.prefill_ms);
   out["decode_ms"] = rounded(usage.decode_ms);
   if (usage.unread_tokens > 1) out["unread_tokens"] = usage.unread_tokens;
@@ -85,12 +82,7 @@ Json usage_json(const infer::Usage& usage) {
 
 infer::Usage usage_from(const Json& json) {
   infer::Usage usage;
-  usage.prompt_tokens = integer_at(json, "prompt_tokens");
-  usage.reused_tokens = integer_at(json, "reused_tokens");
-  usage.prefilled_tokens = integer_at(json, "prefilled_tokens");
-  usage.rewound_tokens = integer_at(json, "rewound_tokens");
-  usage.generated_tokens = integer_at(json, "generated_tokens");
-  usage.forced_tokens = integer_at(json, "forced_tokens");
+  for (const auto& [name, count] : kTokenCounts) usage.*count = integer_at(json, name);
   usage.unread_tokens = integer_at(json, "unread_tokens", 1);
   usage.prefill_ms = number_at(json, "prefill_ms");
   usage.decode_ms = number_at(json, "decode_ms");

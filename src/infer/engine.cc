@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -155,14 +156,21 @@ class LocalEngine : public Engine {
           auto work = asio::make_work_guard(handler);
           auto waiting = std::make_shared<Waiting>(Waiting{std::move(handler), std::move(work)});
           auto cancel = start([waiting = std::move(waiting)](Result<T> outcome) mutable {
-            // The handler must be used and destroyed on its own thread: none of it stays here.
+            // The handler must be used and destroyed on its own thread: none of it stays here. What follows
+            // from it may destroy the loop posted to: it waits until this thread has left post(), a matter
+            // of instructions.
             auto executor = waiting->work.get_executor();
-            asio::post(executor, [waiting = std::move(waiting), outcome = std::move(outcome)]() mutable {
-              auto handler = std::move(waiting->handler);
-              auto work = std::move(waiting->work);
-              waiting.reset();
-              std::move(handler)(std::move(outcome));
-            });
+            const auto left = std::make_shared<std::atomic<bool>>(false);
+            asio::post(executor,
+                       [waiting = std::move(waiting), outcome = std::move(outcome), left]() mutable {
+                         left->wait(false);
+                         auto handler = std::move(waiting->handler);
+                         auto work = std::move(waiting->work);
+                         waiting.reset();
+                         std::move(handler)(std::move(outcome));
+                       });
+            left->store(true);
+            left->notify_one();
           });
           if (slot.is_connected()) slot.assign([cancel](asio::cancellation_type) { cancel(); });
         },

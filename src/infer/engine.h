@@ -34,6 +34,13 @@ class TokenConstraint {
   virtual std::unique_ptr<TokenConstraint> clone() const = 0;
 };
 
+struct EngineOutput {
+  std::vector<TokenId> tokens;                  // The ending token included.
+  std::vector<TokenProbability> probabilities;  // Of each token, when asked for; else empty.
+  bool length = false;                          // tokens_max was reached first, or it was cut off.
+  Usage usage;                                  // All but rewound_tokens.
+};
+
 struct Generation {
   std::vector<TokenId> prompt;  // Whole; not empty.
   std::size_t tokens_max = 0;   // Generated at most; forced ones count.
@@ -48,13 +55,8 @@ struct Generation {
   std::function<void(TokenId token, bool forced)> on_token;
   // Asked after each on_token, on the engine thread: true ends the generation. May be empty.
   std::function<bool()> stops;
-};
-
-struct EngineOutput {
-  std::vector<TokenId> tokens;                  // The ending token included.
-  std::vector<TokenProbability> probabilities;  // Of each token, when asked for; else empty.
-  bool length = false;                          // tokens_max was reached first.
-  Usage usage;                                  // All but rewound_tokens.
+  // Takes what a cancelled generation had come to, before generate() ends with kCancelled. May be null.
+  std::shared_ptr<EngineOutput> cut;
 };
 
 struct EngineOptions {

@@ -162,9 +162,16 @@ class FileModel : public LocalModel {
     };
     generation.stops = [stops] { return stops->found(); };
     const std::size_t prompt_tokens = generation.prompt.size();
+    const auto cut = std::make_shared<EngineOutput>();
+    if (request.on_cut) generation.cut = cut;
     auto output = co_await engine_->generate(std::move(generation));
     stream->close(*stops, trace->call_begin_bytes);
     if (calls) calls->close();
+    if (!output && output.error().code() == Code::kCancelled && request.on_cut) {
+      cut->length = true;  // Also where it had not begun.
+      if (auto reply = reply_of(std::move(*cut), request, *trace, prompt_tokens, stops->cut_bytes()))
+        request.on_cut(*reply);
+    }
     if (!output) co_return fail(std::move(output).error());
     co_return reply_of(*std::move(output), request, *trace, prompt_tokens, stops->cut_bytes());
   }

@@ -128,6 +128,12 @@ struct CallPiece {
 // written a second time.
 using OnCall = std::function<bool(const CallPiece&)>;
 
+struct ChatReply;
+// What there was of a turn when it was cancelled: without calls, its finish kLength.
+using OnCut = std::function<void(const ChatReply&)>;
+// Stands in the conversation for a turn that was cut before its first word.
+inline constexpr const char* kInterruptedText = "[interrupted]";
+
 struct ChatRequest {
   std::string name;  // Of the turn within its run ("step-3"): for records; no model looks at it.
   Messages messages;
@@ -146,6 +152,8 @@ struct ChatRequest {
   std::size_t thinking_tokens_max = 0;
   // Hears of calls as they are written, where the model can tell; not all do, and not of all calls.
   OnCall on_call;
+  // Hears of a cancelled turn, on the caller's executor, before generate() ends with kCancelled.
+  OnCut on_cut;
 };
 
 // The tools that a grammar lets a turn call, their schemas narrowed where a policy says so.
@@ -228,7 +236,8 @@ class ChatModel {
   virtual Result<Prompt> render(const ChatRequest& request, const Transcript& so_far) = 0;
 
   // Produces one assistant turn. `request` and `prompt` are those of render(). Cancelling the coroutine stops
-  // the engine between two tokens. Arguments of calls conform to their tool's schema.
+  // the engine between two tokens (a remote model's connection is closed), and ChatRequest::on_cut hears what
+  // was made until then. Arguments of calls conform to their tool's schema.
   virtual Task<ChatReply> generate(ChatRequest request, Prompt prompt, OnText on_text) = 0;
 
   // The schema keywords of this tool that the grammar can't honour, each with its place; empty: all is well.

@@ -602,6 +602,17 @@ void Scheduler::finish(Live& live) {
 
 void Scheduler::end(Live& live, Error error) {
   live.ended = true;
+  if (const auto& cut = live.request->generation.cut; cut && error.code() == Code::kCancelled) {
+    Usage& usage = live.output.usage;
+    // Of a prompt that was not read to its end, what was read.
+    const auto read = static_cast<std::int64_t>(live.computed);
+    usage.prompt_tokens = std::min(usage.prompt_tokens, std::max(read, usage.reused_tokens));
+    usage.prefilled_tokens = usage.prompt_tokens - usage.reused_tokens;
+    usage.unread_tokens = static_cast<std::int64_t>(live.tokens.size() - live.computed);
+    if (live.prefilled) usage.decode_ms = milliseconds(Steady::now() - live.first_logits);
+    live.output.length = true;
+    *cut = std::move(live.output);
+  }
   live.sequence.reset();
   live.request->complete(fail(std::move(error)));
 }

@@ -71,10 +71,10 @@ TEST_SUITE("agent/approval") {
     // The approval is used up and the call intended; the process ends as the call begins.
     shop.tools[0].handler = [](Json) { return never_answer(); };
     {
-      asio::io_context context;
-      asio::co_spawn(context, resume_run("last", s.options(), s.open_model()),
+      DyingLoop loop;
+      asio::co_spawn(*loop, resume_run("last", s.options(), s.open_model()),
                      [](std::exception_ptr, const Result<RunOutcome>&) {});
-      while (shop.calls.empty() && context.run_one() > 0) {
+      while (shop.calls.empty() && (*loop).run_one() > 0) {
       }
     }
     s.clock.advance(kLeaseMs + 1);

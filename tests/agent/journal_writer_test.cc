@@ -34,9 +34,9 @@ TEST_SUITE("agent/journal/writer") {
     constexpr int kRuns = 16, kSteps = 20;
     std::vector<std::string> runs;
     {
+      asio::io_context context;  // Outlives the writer's last post().
       auto writer = Writer::open(scratch / "a.db").value();
       auto journal = JournalWriter::open(*writer, system_clock()).value();
-      asio::io_context context;
       for (int i = 0; i < kRuns; ++i) {
         asio::co_spawn(context, whole_run(*journal, kSteps),
                        [&](std::exception_ptr, Result<std::string> run) {

@@ -108,10 +108,10 @@ TEST_SUITE("agent/parked_question") {
       return text_result("lost");
     };
     {
-      asio::io_context context;
-      asio::co_spawn(context, resume_run("last", r.s.options(), r.s.open_model()),
+      DyingLoop loop;
+      asio::co_spawn(*loop, resume_run("last", r.s.options(), r.s.open_model()),
                      [](std::exception_ptr, const Result<RunOutcome>&) {});
-      while (!sent && context.run_one() > 0) {
+      while (!sent && (*loop).run_one() > 0) {
       }
     }
     REQUIRE(sent);

@@ -36,13 +36,14 @@ enum Situation {
   kPlanned,
   kApproval,
   kSubAgent,
+  kSampling,
   kMemory,
   kLife,
   kSituations
 };
-constexpr const char* kSituationNames[kSituations] = {"model call",   "tool call",    "parallel calls",
-                                                      "plan",         "approval",     "sub-agent",
-                                                      "memory write", "start and end"};
+constexpr const char* kSituationNames[kSituations] = {"model call", "tool call",    "parallel calls",
+                                                      "plan",       "approval",     "sub-agent",
+                                                      "sampling",   "memory write", "start and end"};
 
 // A place to be killed at, named as in the environment, of the nth process that works on the run.
 struct Kill {
@@ -135,6 +136,9 @@ std::optional<Situation> situation_of(const Trial::Written& written) {
     case Kind::kChildStarted:
     case Kind::kChildDone:
       return kSubAgent;
+    case Kind::kSamplingIntent:
+    case Kind::kSamplingResult:
+      return kSampling;
     case Kind::kPlan:
     case Kind::kApprovalAsked:
     case Kind::kApprovalGiven:
@@ -185,6 +189,8 @@ const char* why_not(Situation situation) {
       return "a call that asks first writes the question, the answer, and what every call writes";
     case kSubAgent:
       return "a sub-agent's own run recalls nothing, makes no plan and asks nobody here";
+    case kSampling:
+      return "what a server asks of the model writes its question and its answer alone";
     case kMemory:
       return "remembering writes no row of the journal: one place before it, one after";
     default:
@@ -202,10 +208,10 @@ class Matrix {
                name(tools_), brief_ ? "; . tried with the other tools" : "", "");
     for (const auto* situation : kSituationNames) fmt::print("{:>15}", situation);
     fmt::print("\n");
-    for (const auto kind :
-         {Kind::kRunStarted, Kind::kRecalled, Kind::kModelIntent, Kind::kModelResult, Kind::kPlan,
-          Kind::kApprovalAsked, Kind::kApprovalGiven, Kind::kToolIntent, Kind::kToolStarted,
-          Kind::kToolResult, Kind::kChildStarted, Kind::kChildDone, Kind::kRunDone}) {
+    for (const auto kind : {Kind::kRunStarted, Kind::kRecalled, Kind::kModelIntent, Kind::kModelResult,
+                            Kind::kPlan, Kind::kApprovalAsked, Kind::kApprovalGiven, Kind::kToolIntent,
+                            Kind::kToolStarted, Kind::kToolResult, Kind::kChildStarted, Kind::kChildDone,
+                            Kind::kSamplingIntent, Kind::kSamplingResult, Kind::kRunDone}) {
       for (const char* when : {"before", "after"})
         row_of(when, name(kind), [&](Situation situation) { return places(whole_, kind, situation); });
     }

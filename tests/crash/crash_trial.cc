@@ -14,6 +14,7 @@
 #include "agent/progress.h"
 #include "agent/records.h"
 #include "agent/recovery.h"
+#include "crash/asking_client.h"
 #include "crash/unkeyed_client.h"
 #include "support/await.h"
 #include "tools/shop/ledger.h"
@@ -27,10 +28,13 @@ constexpr std::size_t kToldBytesMax = 2'000;
 
 const std::set<std::string> kReads = {"search_products", "get_product", "order_status"};
 
-Task<std::unique_ptr<mcp::Client>> connect_unkeyed(mcp::ServerConfig config, mcp::ClientOptions options,
-                                                   std::string sent_path) {
+Task<std::unique_ptr<mcp::Client>> connect_shop(mcp::ServerConfig config, mcp::ClientOptions options,
+                                                Tools tools, std::string sent_path) {
+  auto on_sampling = options.on_sampling;
   TSUKAI_CO_TRY(auto shop, co_await mcp::Client::connect(std::move(config), std::move(options)));
-  co_return std::make_unique<UnkeyedClient>(std::move(shop), std::move(sent_path));
+  auto asking = std::make_unique<AskingClient>(std::move(shop), std::move(on_sampling));
+  if (tools == Tools::kKeyed) co_return asking;
+  co_return std::make_unique<UnkeyedClient>(std::move(asking), std::move(sent_path));
 }
 
 constexpr const char* kAgentName = "crasher";
@@ -126,11 +130,10 @@ int Trial::run_here() const {
   RuntimeOptions options;
   options.database_path = folder_ / "tsukai.db";
   options.user = "mika";
-  if (tools_ == Tools::kUnkeyed) {
-    options.connect = [sent = folder_ / "sent"](mcp::ServerConfig config, mcp::ClientOptions client) {
-      return connect_unkeyed(std::move(config), std::move(client), sent);
-    };
-  }
+  options.connect = [tools = tools_, sent = folder_ / "sent"](mcp::ServerConfig config,
+                                                              mcp::ClientOptions client) {
+    return connect_shop(std::move(config), std::move(client), tools, sent);
+  };
   // What a person at the terminal has seen is acknowledged.
   options.on_event = [told = folder_ / "told"](const Event& event) {
     if (event.type == "tool_result") append_line(told, print_json(*event.data));
@@ -151,7 +154,7 @@ int Trial::run_here() const {
                        {"planner", "auto"},
                        {"memory", {{"scope", Json::array({"user"})}, {"recall", 2}}},
                        {"budget", {{"tokens", 10'000'000}}},
-                       {"policy", Json::array({{{"ask", "shop.pay"}}})},
+                       {"policy", Json::array({{{"ask", "shop.pay"}}, {{"allow", "shop.sampling"}}})},
                        {"servers", {{"shop", shop_entry}}},
                        {"agents", {{kChildName, {{"agent", {{"servers", {{"shop", shop_entry}}}}}}}}}},
                       "");

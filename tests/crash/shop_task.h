@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/database.h"
+#include "crash/asking_client.h"
 #include "support/stateless_model.h"
 
 namespace tsukai::agent {
@@ -104,12 +105,13 @@ class ShopModel : public StatelessModel {
  public:
   explicit ShopModel(Goods goods)
       : StatelessModel([this, goods = std::move(goods)](std::size_t n) {
-          return child_ ? child_turn(goods, n) : shop_turn(goods, n);
+          return asked_ ? says(kServersAnswer) : child_ ? child_turn(goods, n) : shop_turn(goods, n);
         }) {}
   Task<infer::ChatReply> generate(infer::ChatRequest request, infer::Prompt prompt,
                                   infer::OnText on_text) override {
     TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::milliseconds(1)));
     child_ = false;
+    asked_ = request.messages.back().text == kServersQuestion;
     for (const auto& message : request.messages)
       child_ = child_ || (message.role == infer::Role::kUser && message.text == kChildTask);
     co_return co_await StatelessModel::generate(std::move(request), std::move(prompt), std::move(on_text));
@@ -117,6 +119,7 @@ class ShopModel : public StatelessModel {
 
  private:
   bool child_ = false;  // Who asks now.
+  bool asked_ = false;
 };
 
 }  // namespace tsukai::agent

@@ -5,6 +5,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/post.hpp>
 #include <cmath>
+#include <future>
 
 #include "infer/local_model.h"
 #include "infer/support/tiny_models.h"
@@ -207,6 +208,80 @@ TEST_SUITE("infer/engine") {
     REQUIRE(!cancelled->has_value());
     CHECK(cancelled->error().code() == Code::kCancelled);
     CHECK((*kept)->tokens == expected);
+  }
+
+  TEST_CASE("a cancelled generation leaves what it had come to") {
+    EngineOptions options;
+    options.draft_tokens_max = 0;  // One token a step.
+    const auto engine = tiny_engine("llama", options);
+    const auto expected = await(engine->generate(generation(some_tokens(20, 1), 8)))->tokens;
+    asio::io_context context;
+    asio::cancellation_signal stop;
+    std::promise<void> stopped;
+    std::optional<Result<EngineOutput>> outcome;
+    Generation endless = generation(some_tokens(20, 1), 400);
+    endless.cut = std::make_shared<EngineOutput>();
+    const auto cut = endless.cut;
+    endless.on_token = [&, seen = 0](TokenId, bool) mutable {
+      if (++seen != 3) return;
+      asio::post(context, [&] {
+        stop.emit(asio::cancellation_type::terminal);
+        stopped.set_value();
+      });
+      stopped.get_future().wait();
+    };
+    asio::co_spawn(
+        context, engine->generate(std::move(endless)),
+        asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr, Result<EngineOutput> result) {
+          outcome.emplace(std::move(result));
+        }));
+    context.run();
+    REQUIRE(outcome);
+    REQUIRE(!outcome->has_value());
+    CHECK(outcome->error().code() == Code::kCancelled);
+    CHECK(cut->tokens == std::vector<TokenId>(expected.begin(), expected.begin() + 3));
+    CHECK(cut->length);
+    CHECK(cut->usage.generated_tokens == 3);
+    CHECK(cut->usage.prompt_tokens == 20);
+    CHECK(cut->usage.reused_tokens + cut->usage.prefilled_tokens == 20);
+    CHECK(cut->usage.unread_tokens == 1);
+  }
+
+  TEST_CASE("a generation that is cancelled while its prompt is read counts what was read") {
+    EngineOptions options;
+    options.step_rows = 16;
+    const auto engine = tiny_engine("llama", options);
+    asio::io_context context;
+    asio::cancellation_signal stop;
+    std::promise<void> stopped;
+    std::optional<Result<EngineOutput>> outcome;
+    // Beside another that decodes, so that something happens between two pieces of the prompt.
+    Generation beside = generation(some_tokens(4, 2), 30);
+    beside.on_token = [&, seen = 0](TokenId, bool) mutable {
+      if (++seen != 3) return;
+      asio::post(context, [&] {
+        stop.emit(asio::cancellation_type::terminal);
+        stopped.set_value();
+      });
+      stopped.get_future().wait();
+    };
+    Generation endless = generation(some_tokens(100, 1), 8);
+    endless.cut = std::make_shared<EngineOutput>();
+    const auto cut = endless.cut;
+    asio::co_spawn(context, engine->generate(std::move(beside)),
+                   [](std::exception_ptr, Result<EngineOutput>) {});
+    asio::co_spawn(
+        context, engine->generate(std::move(endless)),
+        asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr, Result<EngineOutput> result) {
+          outcome.emplace(std::move(result));
+        }));
+    context.run();
+    REQUIRE(outcome);
+    CHECK(!outcome->has_value());
+    CHECK(cut->tokens.empty());
+    CHECK(cut->usage.generated_tokens == 0);
+    CHECK(cut->usage.prompt_tokens < 100);
+    CHECK(cut->usage.reused_tokens + cut->usage.prefilled_tokens == cut->usage.prompt_tokens);
   }
 
   TEST_CASE("ends, limits and forced tokens are counted as they should be") {

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -107,6 +109,34 @@ TEST_SUITE("infer/hf_folder") {
     CHECK(reply->usage.generated_tokens >= 1);
     CHECK((*model)->description().name == "qwen3");
     CHECK((*model)->description().digest.size() == 64);
+
+    // Cancelled at its first word, a turn is told as far as it went.
+    request.tokens_max = (*model)->description().context_tokens - prompt->tokens.size();
+    for (const auto* end : {"<|im_end|>", "<|endoftext|>"}) {
+      for (const auto token : (*model)->tokenize(end, true))
+        request.sampling.logit_bias.emplace_back(token, -1e4f);
+    }
+    std::optional<ChatReply> cut;
+    request.on_cut = [&](const ChatReply& heard) { cut = heard; };
+    asio::io_context context;
+    asio::cancellation_signal stop;
+    std::optional<Result<ChatReply>> ended;
+    const OnText on_text = [&](std::string_view) { stop.emit(asio::cancellation_type::terminal); };
+    asio::co_spawn(
+        context, (*model)->generate(request, *prompt, on_text),
+        asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr, Result<ChatReply> result) {
+          ended.emplace(std::move(result));
+        }));
+    context.run();
+    REQUIRE(ended);
+    REQUIRE(!ended->has_value());
+    CHECK(ended->error().code() == Code::kCancelled);
+    REQUIRE(cut);
+    CHECK(cut->finish == FinishReason::kLength);
+    CHECK(!cut->tokens.empty());
+    CHECK(cut->tokens.size() < request.tokens_max);
+    CHECK(cut->usage.generated_tokens == static_cast<std::int64_t>(cut->tokens.size()));
+    CHECK(cut->message.raw == cut->text);
 
     const auto info = read_model_file_info(test_data("hf/qwen3"));
     REQUIRE(info.has_value());

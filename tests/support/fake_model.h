@@ -22,6 +22,7 @@ struct FakeTurn {
   infer::FinishReason finish = infer::FinishReason::kStop;
   std::optional<Error> failure;
   bool hangs = false;            // Never answers: until cancelled.
+  std::string made;              // What it has written of its text by then.
   std::function<void()> before;  // Runs when the turn begins.
   double usd = 0;                // What it costs.
   std::int64_t unread = 0;       // Its last tokens that the next turn reads; 0: it does not say.
@@ -98,13 +99,17 @@ class FakeModel : public infer::ChatModel {
     script_.given.push_back(turn);
     if (turn.before) turn.before();
     if (turn.hangs) {
-      TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::hours(1)));
+      auto waited = co_await sleep_for(std::chrono::hours(1));
+      if (!waited) co_return cut(prompt, turn, request, std::move(waited).error());
     }
     for (std::size_t i = 0; i < turn.pieces.size() && request.on_call; ++i) {
       (void)request.on_call({0, turn.tool_written, turn.pieces[i], i == 0});
       for (int asked = 0; turn.goes_on && !turn.goes_on(i); ++asked) {
         if (asked == kAskedMax) co_return fail(Code::kInternal, "the model waits for what never comes");
-        TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::milliseconds(0)));
+        Result<void> waited = fail(Code::kCancelled, "the model was cancelled");
+        if ((co_await asio::this_coro::cancellation_state).cancelled() == asio::cancellation_type::none)
+          waited = co_await sleep_for(std::chrono::milliseconds(0));
+        if (!waited) co_return cut(prompt, turn, request, std::move(waited).error());
       }
     }
     if (turn.failure) co_return fail(*turn.failure);
@@ -116,6 +121,12 @@ class FakeModel : public infer::ChatModel {
   }
 
  protected:
+  tl::unexpected<Error> cut(const infer::Prompt& prompt, const FakeTurn& turn,
+                            const infer::ChatRequest& request, Error why) {
+    if (!turn.made.empty() && request.on_cut)
+      request.on_cut(reply_to(prompt, {.text = turn.made, .finish = infer::FinishReason::kLength}, {}));
+    return fail(std::move(why));
+  }
   infer::ChatReply reply_to(const infer::Prompt& prompt, const FakeTurn& turn, const infer::OnText& on_text) {
     infer::ChatReply reply;
     reply.finish = turn.finish;

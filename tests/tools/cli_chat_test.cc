@@ -1,12 +1,14 @@
 // A conversation as a person or a script would have it.
 #include <doctest/doctest.h>
 
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "support/text.h"
 #include "tools/support/chain_model.h"
+#include "tools/support/model_service.h"
 #include "tools/support/program.h"
 
 namespace tsukai::cli {
@@ -46,6 +48,7 @@ TEST_SUITE("tools/tsukai/chat") {
     const auto runs = parse_json(tsukai(home, {"runs", "list", "--json"}).out);
     REQUIRE(runs);
     CHECK(runs->at("runs").size() == 2);
+    CHECK(runs->at("runs")[0]["task"] == "And in spring?");
     const auto last = parse_json(tsukai(home, {"runs", "show", "last", "--prompts", "--json"}).out);
     REQUIRE(last);
     const std::string prompt = last->at("model_calls").back()["prompt"]["text"];
@@ -104,6 +107,62 @@ TEST_SUITE("tools/tsukai/chat") {
     const std::string prompts = tsukai(home, {"runs", "show", "last", "--prompts", "--quiet"}).out;
     CHECK(contains(prompts, "Good day.!"));
     CHECK(!contains(prompts, "wrong"));
+  }
+
+  TEST_CASE("Ctrl-D typed while a turn is on its way ends the conversation after it") {
+    Home home;
+    home.environment["TERM"] = "xterm";
+    std::promise<void> asked, typed;
+    auto turn = agent::text_turn("Old gate.");
+    turn.before = [&] {
+      asked.set_value();
+      typed.get_future().wait();
+    };
+    const ModelService service({turn});
+    home.write("agent.yaml", "name: greeter\nmodel: " + service.model() + "\n");
+    Program program(home, {tsukai_program(), "chat", "agent.yaml"}, Program::Streams::kTerminal);
+    program.wait_for_output("> ");
+    program.type("Good day.\n");
+    asked.get_future().wait();
+    program.type("\x04");
+    typed.set_value();
+    const Finished finished = program.finish();
+    CHECK_MESSAGE(finished.exit == 0, finished.out);
+    CHECK(contains(finished.out, "Old gate."));
+    CHECK(contains(finished.out, "tsukai chat --from"));
+  }
+
+  TEST_CASE("a turn that is interrupted counts, and the next one knows what was said") {
+    Home home;
+    home.environment["TERM"] = "xterm";
+    const ModelService service({hanging_turn("Once upon"), agent::text_turn("a time.")});
+    home.write("agent.yaml", "name: teller\nmodel: " + service.model() + "\n");
+    Program program(home, {tsukai_program(), "chat", "agent.yaml"}, Program::Streams::kTerminal);
+    program.wait_for_output("> ");
+    program.type("Tell me a story.\n");
+    program.wait_for_output("Once");  // The next word comes with the one after it, or at the end.
+    program.type("\x03");
+    program.wait_for_output("1 model call");
+    program.wait_for_output("> ");
+    program.type("Go on.\n");
+    program.wait_for_output("a time.");
+    program.wait_for_output("1 model call");
+    program.wait_for_output("> ");
+    program.type("/quit\n");
+    CHECK(program.finish().exit == 0);
+    const std::string prompts = tsukai(home, {"runs", "show", "last", "--prompts", "--quiet"}).out;
+    for (const auto* said : {"Tell me a story.", "Once upon", "Go on."}) CHECK(contains(prompts, said));
+    // Each turn is listed under what was said in it.
+    const auto runs = parse_json(tsukai(home, {"runs", "list", "--json"}).out);
+    REQUIRE(runs);
+    CHECK(runs->at("runs")[0]["task"] == "Go on.");
+    CHECK(runs->at("runs")[0]["state"] == "done");
+    CHECK(runs->at("runs")[1]["task"] == "Tell me a story.");
+    CHECK(runs->at("runs")[1]["state"] == "cancelled");
+    for (const auto& run : runs->at("runs")) {
+      CHECK(tsukai(home, {"runs", "verify", string_at(run, "run_id")}).exit == 0);
+      CHECK(tsukai(home, {"runs", "replay", string_at(run, "run_id")}).exit == 0);
+    }
   }
 
   TEST_CASE("a call that waits ends the conversation, and --json gives events") {

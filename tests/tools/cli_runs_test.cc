@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "support/text.h"
 #include "tools/support/chain_model.h"
+#include "tools/support/model_service.h"
 #include "tools/support/program.h"
 
 namespace tsukai::cli {
@@ -164,6 +165,25 @@ TEST_SUITE("tools/tsukai/runs") {
     CHECK(resumed.exit == 2);
     CHECK(contains(resumed.err, "has ended (cancelled)"));
     CHECK(tsukai(home, {"runs", "cancel", "last"}).exit == 2);
+  }
+
+  TEST_CASE("a run whose model is writing ends when it is cancelled from another terminal") {
+    const Home home;
+    const ModelService service({hanging_turn("Once upon")});
+    home.write("agent.yaml", "name: teller\nmodel: " + service.model() + "\n");
+    Program program(home, {tsukai_program(), "run", "agent.yaml", "Tell me a story.", "--json"});
+    program.wait_for_output("Once upon");
+    CHECK(contains(tsukai(home, {"runs", "cancel", "last"}).out,
+                   "was asked to end; it does so within a second"));
+    const Finished finished = program.finish();
+    CHECK(finished.exit == 130);
+    CHECK(contains(finished.out, "cancelled by a signal"));
+    CHECK(state_of(home, "last") == "cancelled");
+    const Json shown = runs_json_of(tsukai(home, {"runs", "show", "last", "--json"}).out);
+    CHECK(shown["totals"]["model_calls"] == 1);
+    CHECK(shown["totals"]["generated_tokens"] > 0);
+    CHECK(tsukai(home, {"runs", "verify", "last"}).exit == 0);
+    CHECK(tsukai(home, {"runs", "replay", "last"}).exit == 0);
   }
 
   TEST_CASE("a run comes to the same again, from its record and from its model; another model is found out") {

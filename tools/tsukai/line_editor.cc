@@ -46,6 +46,9 @@ LineEditor::LineEditor() : state_(std::make_unique<State>()) {
   el_set(state_->editor, EL_SIGNAL, 1);
   el_set(state_->editor, EL_HIST, history, state_->history);
   el_set(state_->editor, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+  // Ctrl-D typed before the editor had the terminal (while a turn was on its way) comes as a zero byte: the
+  // kernel's mark for an end of input within lines.
+  el_set(state_->editor, EL_BIND, "^@", "em-delete-or-list", nullptr);
 }
 
 LineEditor::~LineEditor() {

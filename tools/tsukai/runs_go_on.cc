@@ -213,10 +213,8 @@ int runs_cancel_command(Output& output, const RunsArguments& arguments) {
     output.document({{"run_id", run}, {"cancelled", *ended}, {"children", with}});
     return 0;
   }
-  output.line(fmt::format(
-      "run {} {}", run,
-      *ended ? "is cancelled"
-             : "was asked to end; it does so within a second, or after the turn its model writes"));
+  output.line(fmt::format("run {} {}", run,
+                          *ended ? "is cancelled" : "was asked to end; it does so within a second"));
   for (const std::string& child : with) output.line(fmt::format("run {}, which it started, as well", child));
   // Whoever started it has a failed call, and can go on from that.
   auto root = agent::root_of(journal, run);

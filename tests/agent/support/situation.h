@@ -13,6 +13,7 @@
 #include "agent/child_run.h"
 #include "agent/runtime.h"
 #include "support/await.h"
+#include "support/dying_loop.h"
 #include "support/fake_clock.h"
 #include "support/fake_model.h"
 #include "support/fake_server.h"
@@ -104,32 +105,37 @@ struct Situation {
   // The same at the first event of which `last` is true.
   void run_killed_on(std::function<bool(const Event&)> last) {
     auto dying = options();
-    bool dead = false;
-    dying.on_event = [&](const Event& event) {
-      events.push_back(event);
-      if (!last(event)) return;
-      dead = true;
-      throw Killed();
-    };
-    asio::io_context context;
-    asio::co_spawn(context, run_agent(file, "do it", dying, open_model()),
-                   [](std::exception_ptr error, const Result<RunOutcome>&) {
-                     if (error) std::rethrow_exception(error);
-                   });
-    try {
-      // What is thrown within a call that runs beside others does not come out here.
-      while (!dead && context.run_one() > 0) {
+    {
+      bool dead = false;
+      DyingLoop loop;
+      dying.on_event = [&](const Event& event) {
+        events.push_back(event);
+        if (!last(event)) return;
+        dead = true;
+        loop.die();
+        throw Killed();
+      };
+      asio::co_spawn(*loop, run_agent(file, "do it", dying, open_model()),
+                     [](std::exception_ptr error, const Result<RunOutcome>&) {
+                       if (error) std::rethrow_exception(error);
+                     });
+      try {
+        // What is thrown within a call that runs beside others does not come out here.
+        while (!dead && (*loop).run_one() > 0) {
+        }
+      } catch (const Killed&) {
       }
-    } catch (const Killed&) {
     }
     after_death();
   }
   // Runs, and dies as soon as `now` is true.
   void run_killed_when(std::function<bool()> now) {
-    asio::io_context context;
-    asio::co_spawn(context, run_agent(file, "do it", options(), open_model()),
-                   [](std::exception_ptr, const Result<RunOutcome>&) {});
-    while (!now() && context.run_one() > 0) {
+    {
+      DyingLoop loop;
+      asio::co_spawn(*loop, run_agent(file, "do it", options(), open_model()),
+                     [](std::exception_ptr, const Result<RunOutcome>&) {});
+      while (!now() && (*loop).run_one() > 0) {
+      }
     }
     after_death();
   }
