@@ -472,6 +472,7 @@ void Progress::take_new_tools(const Json& news) {
     for (const auto& tool : *tools) later_tools.push_back(string_at(tool, "name"));
   }
   const auto text = string_at(news, "text");
+  if (text.empty()) return;
   if (!messages.empty() && messages.back().role == infer::Role::kUser)
     messages.set_text(messages.size() - 1, messages.back().text + "\n\n" + text);
   else

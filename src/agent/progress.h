@@ -152,7 +152,7 @@ std::string step_key(std::size_t step);
 std::string call_key(std::size_t step, std::size_t call);
 
 // The signal by which servers' new tools come into a run: "tools", as RUN_STARTED has them, and the "text"
-// that the model is told.
+// that the model is told; where no model is, the key of the step "before" which they came.
 inline constexpr std::string_view kToolsSignal = "tools";
 
 // Signals of a server's question to a person ("call", "asked") and of the answers to it ("call", "answers",

@@ -208,6 +208,7 @@ Task<Run::Fate> Run::consider(std::size_t index) {
   if (!calls()[index].parent.empty()) {
     TSUKAI_CO_TRY(const auto fate, consider_step(index));
     if (fate != Fate::kGo) co_return fate;
+    TSUKAI_CO_TRY_VOID(take_arrivals_for(index));
   }
   const bool planned = calls()[index].stage == CallProgress::Stage::kPlanned;
   if (planned && !reserved_.empty() && !calls()[index].asks && !room_in_budget()) co_return Fate::kNew;

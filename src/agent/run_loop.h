@@ -94,6 +94,7 @@ class Run : private Lender {
   // Plans (run_plan.cc): the model's, made by calling kPlanTool, and the agent file's own steps.
   void offer_plan(infer::ChatRequest& request);
   bool wants_plan() const;
+  infer::ToolDefinition plan_over_shown();
   infer::ToolDefinition plan_over_found();
   bool makes_plan(const CallProgress& call) const;
   Result<void> plan_of_file();
@@ -134,6 +135,8 @@ class Run : private Lender {
 
   // Tells the model of tools that are new (run_arrivals.cc).
   Result<void> take_arrivals(const planner::AskModel& question);
+  // Lets a step of the file call a tool that came after the run began.
+  Result<void> take_arrivals_for(std::size_t index);
 
   // Plans that are still being written (run_stream.cc): what is complete of them is done meanwhile.
   Task<infer::ChatReply> write_beside_steps(infer::ChatRequest request, infer::Prompt prompt,
@@ -229,7 +232,7 @@ class Run : private Lender {
   };
   std::map<std::size_t, Question> questions_;  // Rendered, not yet asked; by the call's index.
   std::optional<infer::ToolDefinition> plan_tool_;
-  std::optional<std::size_t> planned_over_;   // How many found tools its grammar holds.
+  std::optional<std::size_t> planned_over_;   // How many tools its grammar holds, where they may become more.
   std::optional<asio::steady_timer> landed_;  // Cancelled whenever a call lands, which wakes dispatch().
   bool landed_any_ = false;
   std::optional<Gate> gate_;
