@@ -79,6 +79,8 @@ struct CallTask {
   mcp::OnTask on_task;  // The server made a task of the call.
   // What the server asked a person when the call was made before, and the answers; null: nothing.
   JsonValue asked, answers;
+  // How long people were waited for so far, which counts against no limit; empty: never.
+  std::function<std::chrono::milliseconds()> held;
 };
 
 // Lives on the io thread. REQUIRES: shutdown() before destruction, else the servers are killed rather than
