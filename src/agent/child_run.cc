@@ -205,7 +205,7 @@ bool same_server(const mcp::ServerConfig& a, const mcp::ServerConfig& b) {
          a.headers == b.headers && *a.oauth == *b.oauth && a.legacy_sse == b.legacy_sse && a.era == b.era &&
          a.protocol_version == b.protocol_version && a.start_timeout == b.start_timeout &&
          a.call_timeout == b.call_timeout && a.call_timeout_max == b.call_timeout_max &&
-         a.trusted == b.trusted;
+         a.question_timeout == b.question_timeout && a.trusted == b.trusted;
 }
 
 Result<AgentFile> child_file(const ChildStart& start) {

@@ -120,6 +120,7 @@ Task<RunOutcome> ChildRunner::work(AgentFile file, ChildStart start, std::string
                  .task = string_at(*start.arguments, kTaskArgument),
                  .user = start.user,
                  .database_path = ground_.database.path(),
+                 .database_words = ground_.database_words,
                  .journal = ground_.journal,
                  .writer = ground_.writer,
                  .memory = remembers ? memory_.get() : nullptr,

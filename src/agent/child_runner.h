@@ -16,6 +16,7 @@ namespace tsukai::agent {
 // What parent and children stand on. All outlive the runner.
 struct ChildGround {
   Database& database;
+  std::string database_words;  // RunParts.
   Journal& journal;
   JournalWriter* writer = nullptr;
   infer::ChatModel& model;  // Of the outermost run,

@@ -75,8 +75,18 @@ Result<void> answer_question(Journal& journal, const std::string& run, const std
                 fmt::format("{} of run {} asks nothing", call, run),
                 fmt::format("see what it waits for: tsukai runs show {}", run));
   }
+  if (!found->held.is_null()) {
+    TSUKAI_TRY(const bool alive, journal.at_work(run));
+    if (!alive) {
+      return fail(
+          Code::kInvalidArgument,
+          fmt::format("{} of run {} asks nothing any more: the process that its server waited in is gone",
+                      call, run),
+          fmt::format("go on with the run: tsukai runs resume {}", run));
+    }
+  }
   std::map<std::string, Json> asked;  // Of people; the rest is answered by the run itself.
-  if (const auto* questions = find(*found->question, "inputRequests")) {
+  if (const auto* questions = find(*found->open_question(), "inputRequests")) {
     for (const auto& [key, question] : questions->items()) {
       if (string_at(question, "method") == "elicitation/create")
         asked[key] = question.value("params", Json::object());
@@ -101,6 +111,18 @@ Result<void> answer_question(Journal& journal, const std::string& run, const std
   TSUKAI_TRY_VOID(journal.send_signal(run, std::string(kAnswerSignal),
                                       Json{{"call", call}, {"answers", answers}, {"by", by}}));
   return {};
+}
+
+Result<bool> is_told_something(Journal& journal, const std::string& run) {
+  TSUKAI_TRY(const bool told, journal.has_word(run));
+  if (told) return true;
+  TSUKAI_TRY(const auto children, children_of(journal, run));
+  for (const auto& child : children) {
+    if (!child.begun) continue;
+    TSUKAI_TRY(const bool below, journal.has_word(child.run.id));
+    if (below) return true;
+  }
+  return false;
 }
 
 Result<bool> cancel_run(Journal& journal, const std::string& run, const std::string& by,

@@ -23,9 +23,13 @@ Result<void> resolve_call(Journal& journal, const std::string& run, const std::s
 
 // Answers what a call's server asks a person: `content` is the form's, by the names of its fields, or by the
 // questions' keys where there are several; null for a question without a form. `accept` false: declines.
-// kNotFound as resolve_call, kInvalidArgument when it asks nothing or the content is not what the form wants.
+// kNotFound as resolve_call, kInvalidArgument when it asks nothing, the content is not what the form wants,
+// or the server held its call open in a process that is gone.
 Result<void> answer_question(Journal& journal, const std::string& run, const std::string& call, bool accept,
                              const JsonValue& content, const std::string& by);
+
+// Whether somebody has said something to the run, or to one that it started, that is not applied yet.
+Result<bool> is_told_something(Journal& journal, const std::string& run);
 
 // Ends a run that nobody works on at once (true); asks the process that works on it to end it (false), which
 // it does within a second or after the model's turn: calls in flight are cancelled, and no result is claimed

@@ -174,6 +174,12 @@ class Journal {
   // Leaves a message for a run, from any process. It arrives once, also when its owner dies meanwhile.
   virtual Result<std::int64_t> send_signal(const std::string& run, const std::string& name,
                                            const Json& payload) = 0;
+  // Whether somebody has decided something, or sent it, that the run has not applied yet.
+  virtual Result<bool> has_word(const std::string& run) = 0;
+  // Another number than before once another connection has written to the file.
+  virtual Result<std::int64_t> data_version() = 0;
+  // Whether somebody's process works on the run.
+  virtual Result<bool> at_work(const std::string& run) = 0;
   // What arrived since, oldest first; each is journaled as SIGNAL in the same transaction.
   virtual Result<std::vector<Signal>> take_signals(const std::string& run) = 0;
 

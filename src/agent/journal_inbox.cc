@@ -201,6 +201,21 @@ Result<std::int64_t> SqliteJournal::send_signal(const std::string& run, const st
   return id;
 }
 
+Result<bool> SqliteJournal::has_word(const std::string& run) {
+  static constexpr char kSql[] =
+      "SELECT EXISTS(SELECT 1 FROM approval WHERE run_id=?1 AND decision<>'pending' AND used=0) OR "
+      "EXISTS(SELECT 1 FROM signal WHERE run_id=?1 AND taken=0)";
+  TSUKAI_TRY(auto row, database_.prepare(kSql));
+  TSUKAI_TRY_VOID(row.bind(1, run).step());
+  return row.integer(0) != 0;
+}
+
+Result<std::int64_t> SqliteJournal::data_version() {
+  TSUKAI_TRY(auto row, database_.prepare("PRAGMA data_version"));
+  TSUKAI_TRY_VOID(row.step());
+  return row.integer(0);
+}
+
 Result<std::vector<Signal>> SqliteJournal::take_signals(const std::string& run) {
   std::vector<Signal> signals;
   auto written = database_.write([&]() -> Result<void> {

@@ -75,6 +75,11 @@ Result<Lease> SqliteJournal::take_lease(const std::string& run, std::int64_t lea
   return taken;
 }
 
+Result<bool> SqliteJournal::at_work(const std::string& run) {
+  TSUKAI_TRY(const Lease lease, lease_of(run));
+  return !lease.owner.empty() && lease.until_ms > clock_.wall_ms() && owner_alive(lease.owner);
+}
+
 Result<void> SqliteJournal::release_lease(const std::string& run) {
   auto written = database_.write([&]() -> Result<void> {
     TSUKAI_TRY(Lease lease, lease_of(run));

@@ -43,6 +43,9 @@ class SqliteJournal : public Journal {
   Result<std::vector<Approval>> pending_approvals(const std::string& run) override;
   Result<std::int64_t> send_signal(const std::string& run, const std::string& name,
                                    const Json& payload) override;
+  Result<bool> has_word(const std::string& run) override;
+  Result<std::int64_t> data_version() override;
+  Result<bool> at_work(const std::string& run) override;
   Result<std::vector<Signal>> take_signals(const std::string& run) override;
 
   Result<void> erase(const std::string& run, const std::string& by, const std::string& reason) override;

@@ -69,7 +69,7 @@ Result<void> Progress::apply(const Row& row) {
   const Json& payload = *row.payload;
   // The time between an owner's last row and the next owner's lease was nobody's work.
   if (row.at_ms > 0) {
-    if (last_at_ms > 0 && row.kind != Kind::kLeaseTaken) active_ms += row.at_ms - last_at_ms;
+    if (last_at_ms > 0 && row.kind != Kind::kLeaseTaken && held_.empty()) active_ms += row.at_ms - last_at_ms;
     last_at_ms = row.at_ms;
   }
   switch (row.kind) {
@@ -113,11 +113,17 @@ Result<void> Progress::apply(const Row& row) {
       return take_compaction(row);
     case Kind::kSignal:
       return take_signal(row);
+    case Kind::kLeaseTaken:
+      // The process that held calls open is gone, and with it what their servers asked.
+      for (const auto& key : std::exchange(held_, {})) {
+        if (auto* call = call_at(key)) call->held = JsonValue();
+      }
+      return {};
     case Kind::kCancelled:
     case Kind::kRunDone:
       finished = true;
       return {};
-    default:  // Leases, timers and erasure change nothing that the loop decides by.
+    default:  // Timers and erasure change nothing that the loop decides by.
       return {};
   }
   return {};
@@ -472,6 +478,7 @@ void Progress::take_new_tools(const Json& news) {
     for (const auto& tool : *tools) later_tools.push_back(string_at(tool, "name"));
   }
   const auto text = string_at(news, "text");
+  if (text.empty()) return;
   if (!messages.empty() && messages.back().role == infer::Role::kUser)
     messages.set_text(messages.size() - 1, messages.back().text + "\n\n" + text);
   else
@@ -481,6 +488,19 @@ void Progress::take_new_tools(const Json& news) {
 void Progress::take_question(const std::string& signal, const Json& payload) {
   auto* call = call_at(string_at(payload, "call"));
   if (call == nullptr || call->stage == CallProgress::Stage::kSettled) return;
+  const bool held = bool_at(payload, "held") || !call->held.is_null();
+  if (const auto* asked = find(payload, "asked"); held && signal == kQuestionSignal && asked != nullptr) {
+    call->held = *asked;
+    call->held_answers = JsonValue();
+    held_.insert(call->step_key);
+    return;
+  }
+  if (const auto* given = find(payload, "answers"); held && signal == kAnswerSignal && given != nullptr) {
+    call->held = JsonValue();
+    call->held_answers = *given;
+    held_.erase(call->step_key);
+    return;
+  }
   if (const auto* asked = find(payload, "asked"); signal == kQuestionSignal && asked != nullptr) {
     call->question = *asked;
     call->answers = JsonValue();
@@ -518,6 +538,7 @@ Result<void> Progress::take_signal(const Row& row) {
 
 void Progress::settle(CallProgress& call, Outcome outcome, std::string observation, double ms) {
   call.stage = CallProgress::Stage::kSettled;
+  if (held_.erase(call.step_key) > 0) call.held = JsonValue();
   call.outcome = outcome;
   call.observation = std::move(observation);
   auto& step = newest();

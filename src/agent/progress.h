@@ -38,7 +38,11 @@ struct CallProgress {
   // What its server asked a person before it answers (mcp::ToolResult::asked), and the answers; null:
   // nothing.
   JsonValue question, answers;
-  bool waits_for_answer() const { return !question.is_null() && answers.is_null(); }
+  // The same of a server that holds its call open meanwhile, in the process that made it: once it is answered
+  // `held` is null again and `held_answers` is not.
+  JsonValue held, held_answers;
+  bool waits_for_answer() const { return !held.is_null() || (!question.is_null() && answers.is_null()); }
+  const JsonValue& open_question() const { return held.is_null() ? question : held; }
   Outcome outcome = Outcome::kDone;
   std::string observation;
   // A step of a plan: the key of the call that made the plan, and the step's id. Its arguments hold
@@ -102,7 +106,7 @@ struct Progress {
   std::string opening;          // The first message to the model as it was, once a summary stands behind it.
   std::string said;             // By a person, for the model's next turn.
   std::string aborted;          // By whom and what, when a person gave up an unknown call.
-  std::int64_t active_ms = 0;   // Wall time in which some process worked on it.
+  std::int64_t active_ms = 0;   // Wall time in which some process worked on it, and held no question open.
   std::int64_t last_at_ms = 0;  // Of the newest row.
 
   // Takes the next row. kCorrupt when it does not fit what came before.
@@ -143,8 +147,9 @@ struct Progress {
   void take_question(const std::string& signal, const Json& payload);
   void settle(CallProgress& call, Outcome outcome, std::string observation, double ms);
 
-  bool lent_ = false;        // The transcript is the beginning of the open turn's prompt.
-  std::int64_t unread_ = 0;  // How many of its last tokens the model has not read yet.
+  std::set<std::string> held_;  // Calls whose servers hold them open for a person's answer.
+  bool lent_ = false;           // The transcript is the beginning of the open turn's prompt.
+  std::int64_t unread_ = 0;     // How many of its last tokens the model has not read yet.
 };
 
 // "step-3", "step-3/call-1"; both counted from 1.
@@ -152,11 +157,11 @@ std::string step_key(std::size_t step);
 std::string call_key(std::size_t step, std::size_t call);
 
 // The signal by which servers' new tools come into a run: "tools", as RUN_STARTED has them, and the "text"
-// that the model is told.
+// that the model is told; where no model is, the key of the step "before" which they came.
 inline constexpr std::string_view kToolsSignal = "tools";
 
-// Signals of a server's question to a person ("call", "asked") and of the answers to it ("call", "answers",
-// "by").
+// Signals of a server's question to a person ("call", "asked"; "held": its call is still in flight) and of
+// the answers to it ("call", "answers", "by").
 inline constexpr std::string_view kQuestionSignal = "question", kAnswerSignal = "answer";
 
 // The tool a model makes plans with, and the name of a plan's question in events.

@@ -72,7 +72,8 @@ Result<void> take_row(Record& record, const Progress& progress, const Row& row) 
         record.observations[string_at(*wish, "call")].text = string_at(*wish, "result");
       }
       if (wish != nullptr && string_at(payload, "name") == kToolsSignal) {
-        auto& arrivals = record.arrivals[progress.steps.size()];
+        const auto before = string_at(*wish, "before");
+        auto& arrivals = record.arrivals[before.empty() ? step_key(progress.steps.size() + 1) : before];
         for (const auto& tool : wish->value("tools", Json::array())) arrivals.push_back(tool);
       }
       return {};
@@ -185,9 +186,9 @@ Result<std::unique_ptr<RecordedToolbox>> RecordedToolbox::make(const Record& rec
   return toolbox;
 }
 
-std::vector<const BoundTool*> RecordedToolbox::admit_arrivals(std::size_t steps) {
+std::vector<const BoundTool*> RecordedToolbox::admit_arrivals(const std::string& place) {
   std::vector<const BoundTool*> admitted;
-  const auto found = record_.arrivals.find(steps);
+  const auto found = record_.arrivals.find(place);
   if (found == record_.arrivals.end()) return admitted;
   for (const auto& json : found->second) {
     auto tool = recorded_tool(json);

@@ -49,7 +49,7 @@ struct Record {
   // What servers were lent of the model, by the call whose result came next.
   std::map<std::string, std::vector<std::pair<Kind, JsonValue>>> lent;
   std::vector<std::pair<Kind, JsonValue>> lent_last;  // After the last result.
-  std::map<std::size_t, Json> arrivals;  // Tools told of later, by how many steps there were then.
+  std::map<std::string, Json> arrivals;  // Tools told of later, by the place (Toolbox::admit_arrivals).
   std::vector<memory::Recalled> recalled;
   std::map<std::string, std::int64_t> reached_ms;  // Working time when a step's or call's result was there.
 
@@ -79,7 +79,7 @@ class RecordedToolbox : public Toolbox {
                                                        RecordedClock& clock);
   asio::awaitable<Observation> call(infer::ToolCall call, std::string key, std::string step_key,
                                     std::int64_t limit_ms, CallTask task) override;
-  std::vector<const BoundTool*> admit_arrivals(std::size_t steps) override;
+  std::vector<const BoundTool*> admit_arrivals(const std::string& place) override;
 
  private:
   RecordedToolbox(ToolboxOptions options, const Record& record, RecordedClock& clock)

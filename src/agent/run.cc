@@ -130,6 +130,7 @@ Task<RunOutcome> Run::resume(std::string id) {
   co_return co_await loop();
 }
 
+// A look from outside, once in a while; at once when signals_ms_ is 0.
 Task<std::optional<Ending>> Run::outside() {
   const auto now = parts_.clock.steady_ms();
   if (signals_ms_ == 0 || now - signals_ms_ >= kSignalsEveryMs) {
@@ -142,6 +143,7 @@ Task<std::optional<Ending>> Run::outside() {
     for (const auto& signal : signals) {
       TSUKAI_CO_TRY_VOID(note(Kind::kSignal, "", {{"name", signal.name}, {"payload", *signal.payload}}));
     }
+    if (!signals.empty()) take_words();
   }
   if (progress_.cancel_asked) co_return Ending{RunState::kCancelled, {}, "cancelled by a signal"};
   if (!progress_.aborted.empty()) co_return Ending{RunState::kFailed, {}, progress_.aborted};

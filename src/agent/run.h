@@ -28,6 +28,7 @@ struct RunParts {
   std::string task;
   std::string user;
   std::string database_path;         // For whoever watches.
+  std::string database_words;        // " --db FILE" for commands that are told to people; "": not needed.
   Journal& journal;                  // Reads; writes too, where there is no writer.
   JournalWriter* writer = nullptr;   // Where runs share commits, all writes go here.
   memory::Memory* memory = nullptr;  // Null: memory is off.

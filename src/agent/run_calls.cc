@@ -33,6 +33,7 @@ void Run::forget_fates() {
   fates_.clear();
   reserved_.clear();
   waits_below_.clear();
+  waits_told_.clear();
 }
 
 std::size_t Run::count(Fate fate) const {
@@ -62,7 +63,7 @@ void Run::landed(std::size_t index) {
 asio::awaitable<void> Run::wait_for_landing() {
   if (landed_any_) co_return;
   boost::system::error_code error;
-  landed_->expires_after(std::chrono::milliseconds(kSignalsEveryMs));
+  landed_->expires_after(std::chrono::milliseconds(something_waits() ? kWordsEveryMs : kSignalsEveryMs));
   co_await landed_->async_wait(asio::redirect_error(asio::use_awaitable, error));
 }
 
@@ -84,8 +85,8 @@ Task<std::optional<Ending>> Run::dispatch() {
     // What has its result is durable while others are still on their way.
     if (auto flushed = co_await flush(); !flushed) call_failed_ = flushed.error();
     if (call_failed_) break;
-    co_await wait_for_landing();
-    if (co_await was_cancelled()) break;
+    if (auto heard = co_await wait_for_news(); !heard) call_failed_ = heard.error();
+    if (call_failed_ || co_await was_cancelled()) break;
     auto asked = co_await outside();
     if (!asked) call_failed_ = asked.error();
     if (call_failed_) break;
@@ -98,7 +99,10 @@ Task<std::optional<Ending>> Run::dispatch() {
   co_await end_flight();
   if (call_failed_) co_return fail(*call_failed_);
   if (cancelled) co_return Ending{RunState::kCancelled, {}, "cancelled"};
-  if (count(Fate::kWaits) == 0) co_return std::nullopt;
+  if (count(Fate::kWaits) == 0) {
+    if (shown_waiting_.value_or(false)) TSUKAI_CO_TRY_VOID(co_await show_state());
+    co_return std::nullopt;
+  }
   co_return Ending{RunState::kWaiting, {}, waiting_reason()};
 }
 
@@ -112,13 +116,7 @@ std::string Run::waiting_reason() const {
                             string_at(*call.child, "run"), below->second);
       continue;
     }
-    const auto verb =
-        call.stage == CallProgress::Stage::kUnknown
-            ? fmt::format("tsukai runs resolve {} {} --done JSON | --retry | --abort", id_, call.step_key)
-        : call.waits_for_answer()
-            ? fmt::format("tsukai runs approve {} {} --content JSON | --deny", id_, call.step_key)
-            : fmt::format("tsukai runs approve {} {} [--deny]", id_, call.step_key);
-    reason += fmt::format("\n  {} {}: {}", call.step_key, call.call.name, verb);
+    reason += fmt::format("\n  {} {}: {}", call.step_key, call.call.name, how_to_decide(call));
   }
   return reason;
 }
@@ -208,6 +206,7 @@ Task<Run::Fate> Run::consider(std::size_t index) {
   if (!calls()[index].parent.empty()) {
     TSUKAI_CO_TRY(const auto fate, consider_step(index));
     if (fate != Fate::kGo) co_return fate;
+    TSUKAI_CO_TRY_VOID(take_arrivals_for(index));
   }
   const bool planned = calls()[index].stage == CallProgress::Stage::kPlanned;
   if (planned && !reserved_.empty() && !calls()[index].asks && !room_in_budget()) co_return Fate::kNew;
@@ -268,6 +267,7 @@ Task<Run::Fate> Run::approve(std::size_t index, std::string rule) {
                   }));
     if (!given) co_return Fate::kWaits;
     const bool allowed = given->decision == Approval::Decision::kAllowed;
+    shown_waiting_.reset();  // The journal has said of itself whether the run waits.
     TSUKAI_CO_TRY_VOID(note(Kind::kApprovalGiven, each.step_key,
                             {{"allowed", allowed}, {"by", given->by}, {"reason", given->reason}}));
     crash_point("after", name(Kind::kApprovalGiven));
@@ -296,12 +296,18 @@ Task<void> Run::make_call(std::string step_key) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto each = calls()[index_of(step_key)];
   CallTask task{each.task, [this, step_key](const std::string& id) { became_task(step_key, id); },
-                each.question, each.answers};
+                each.question, each.answers,
+                [this] {
+                  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+                  return std::chrono::milliseconds(held_for_deadlines_.so_far(
+                      std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
+                }};
   auto observation = co_await parts_.toolbox.call(each.call, idempotency_key(id_, each.step_key),
                                                   each.step_key, left_ms(), std::move(task));
   // Calls stand elsewhere once the turn is whole.
   const auto index = index_of(step_key);
   landed(index);
+  let_go(step_key);
   if (observation.task_lost) fates_[index] = Fate::kWaits;
   if (observation.outcome == Outcome::kCancelled) co_return Result<void>();
   if (!observation.asked.is_null()) {

@@ -56,16 +56,24 @@ void Run::choose_tools_shown() {
   if (by_hand || hidden(parts_.toolbox.tools()).size() <= *shown) shown = kAllTools;
 }
 
-// Other agents, and what was found: all that may be called or planned over.
+// What is shown, or other agents and what was found; and what came later: all that may be called or planned
+// over.
 std::vector<infer::ToolDefinition> Run::known_tools() const {
-  if (!finds_tools()) return parts_.toolbox.definitions();
   std::vector<infer::ToolDefinition> known;
-  for (const auto& tool : parts_.toolbox.tools()) {
-    if (tool.agent) known.push_back(tool.definition);
+  const auto add = [&](const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+      if (const auto* tool = parts_.toolbox.find(name)) known.push_back(tool->definition);
+    }
+  };
+  if (!finds_tools()) {
+    known = parts_.toolbox.definitions();
+  } else {
+    for (const auto& tool : parts_.toolbox.tools()) {
+      if (tool.agent) known.push_back(tool.definition);
+    }
+    add(progress_.found_tools);
   }
-  for (const auto& name : progress_.found_tools) {
-    if (const auto* tool = parts_.toolbox.find(name)) known.push_back(tool->definition);
-  }
+  add(progress_.later_tools);
   return known;
 }
 
@@ -75,17 +83,19 @@ void Run::offer_tools(infer::ChatRequest& request) const {
       if (const auto* tool = parts_.toolbox.find(name)) request.told_tools.push_back(tool->definition);
     }
   };
+  // Where everything is done by a plan, what was found or came later is called through one.
+  const bool plans = parts_.file.planner == Planner::kPlan;
   if (!finds_tools()) {
     request.tools = parts_.toolbox.definitions();
-    return tell_of(progress_.later_tools);
+    if (!plans) tell_of(progress_.later_tools);
+    return;
   }
   for (const auto& tool : parts_.toolbox.tools()) {
     if (tool.agent) request.tools.push_back(tool.definition);
   }
   const auto& tools = parts_.toolbox.tools();
   request.tools.push_back(find_tools_definition(hidden(tools).size(), where_tools_are(tools)));
-  // Where everything is done by a plan, what was found is called through one.
-  if (parts_.file.planner == Planner::kPlan) return;
+  if (plans) return;
   tell_of(progress_.found_tools);
   tell_of(progress_.later_tools);
 }

@@ -19,7 +19,7 @@ constexpr std::int64_t kLentTokensMin = 16;  // Fewer are no answer.
 
 bool Run::calls_server(const std::string& server) const {
   for (std::size_t i = 0; i < fates_.size() && (progress_.draft || !progress_.steps.empty()); ++i) {
-    if (fates_[i] != Fate::kFlying || i >= calls().size()) continue;
+    if (i >= calls().size() || fates_[i] != Fate::kFlying) continue;
     const auto* tool = parts_.toolbox.find(calls()[i].call.name);
     if (tool != nullptr && !tool->agent && tool->server_name == server) return true;
   }

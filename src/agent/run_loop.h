@@ -1,8 +1,8 @@
 // The inside of a run (run.h): its life (run.cc), its journal (run_journal.cc), its model calls
 // (run_model.cc), its tool calls (run_calls.cc), its plans (run_plan.cc), also while they are written
 // (run_stream.cc), tasks for other agents (run_children.cc), what it lends to its servers (run_lend.cc), new
-// tools of servers (run_arrivals.cc). What it knows is a fold over journal rows; members beyond that are of
-// this process alone.
+// tools of servers (run_arrivals.cc), what people say meanwhile (run_words.cc). What it knows is a fold over
+// journal rows; members beyond that are of this process alone.
 #pragma once
 
 #include <deque>
@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ inline constexpr std::int64_t kSignalsEveryMs = 1'000;
 // The same while its model writes a turn and nothing else goes on: somebody may be waiting for it to stop.
 inline constexpr std::int64_t kTurnSignalsEveryMs = 250;
 
+// The same while something waits for a person.
+inline constexpr std::int64_t kWordsEveryMs = 250;
+
 // How a run ends, or pauses (kWaiting).
 struct Ending {
   RunState state = RunState::kFailed;
@@ -42,7 +46,7 @@ infer::ToolDefinition plan_tool(const std::vector<infer::ToolDefinition>& tools,
 class Run : private Lender {
  public:
   explicit Run(RunParts parts) : parts_(std::move(parts)) {}
-  ~Run() override { *over_ = true; }
+  ~Run() override;
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
@@ -102,6 +106,7 @@ class Run : private Lender {
   // Plans (run_plan.cc): the model's, made by calling kPlanTool, and the agent file's own steps.
   void offer_plan(infer::ChatRequest& request);
   bool wants_plan() const;
+  infer::ToolDefinition plan_over_shown();
   infer::ToolDefinition plan_over_found();
   bool makes_plan(const CallProgress& call) const;
   Result<void> plan_of_file();
@@ -129,6 +134,20 @@ class Run : private Lender {
   const infer::ModelDescription& lent_model() const override { return parts_.model.description(); }
   Task<infer::ChatReply> lend(std::string server, infer::ChatRequest request) override;
   Result<std::int64_t> tokens_to_lend() const;
+
+  // What people say while it is at work (run_words.cc).
+  Task<JsonValue> hold_question(std::string server, JsonValue params) override;
+  struct HeldQuestion;
+  void let_go(const std::string& step_key);
+  void begin_holding();
+  void end_holding();
+  void take_words();
+  std::string how_to_decide(const CallProgress& call) const;
+  bool something_waits() const;
+  void tell_waits();
+  Task<void> show_state();
+  Task<void> look_for_words();
+  Task<void> wait_for_news();
   void take_lent(const std::string& step_key);
 
   // Finding tools (run_find.cc), where their list is too long for the prompt.
@@ -142,6 +161,8 @@ class Run : private Lender {
 
   // Tells the model of tools that are new (run_arrivals.cc).
   Result<void> take_arrivals(const planner::AskModel& question);
+  // Lets a step of the file call a tool that came after the run began.
+  Result<void> take_arrivals_for(std::size_t index);
 
   // Plans that are still being written (run_stream.cc): what is complete of them is done meanwhile.
   Task<infer::ChatReply> write_beside_steps(infer::ChatRequest request, infer::Prompt prompt,
@@ -203,7 +224,10 @@ class Run : private Lender {
   void tell(const std::string& type, Json data);
   // The same for what claims nothing (a turn is over, a call will be made): at once, in the order of telling.
   void tell_soon(const std::string& type, Json data);
-  std::int64_t elapsed_ms() const { return parts_.clock.steady_ms() - began_ms_; }
+  std::int64_t elapsed_ms() const {
+    const auto now = parts_.clock.steady_ms();
+    return now - began_ms_ - held_.so_far(now);
+  }
   std::int64_t left_ms() const { return parts_.file.budget.seconds * 1000 - elapsed_ms(); }
   std::size_t step_number() const { return progress_.steps.size(); }
   std::vector<CallProgress>& calls() { return progress_.newest().calls; }
@@ -229,6 +253,16 @@ class Run : private Lender {
   std::map<std::string, Budget> reserved_;          // Of the agents at work, by step key.
   std::map<std::string, std::string> waits_below_;  // What an agent's own run waits for, by step key.
   std::int64_t lent_tokens_ = 0;                    // Promised to servers whose answers are not there yet.
+  // What servers ask people in calls that are in flight, by step key.
+  std::map<std::string, std::shared_ptr<HeldQuestion>> questions_held_;
+  // How long such questions were open: by the run's clock, and by that of deadlines.
+  struct Pause {
+    std::int64_t total_ms = 0, since_ms = -1;  // -1: none is.
+    std::int64_t so_far(std::int64_t now) const { return total_ms + (since_ms < 0 ? 0 : now - since_ms); }
+  } held_, held_for_deadlines_;
+  std::set<std::string> waits_told_;           // Calls that wait for a person, as whoever watches was told.
+  std::optional<bool> shown_waiting_;          // As table `run` has it; nothing: not known.
+  std::optional<std::int64_t> words_version_;  // Of the file, when words were last looked for.
   const std::shared_ptr<bool> over_ = std::make_shared<bool>(false);  // This object is gone.
   std::optional<Error> call_failed_;  // The journal's, while calls ran side by side.
   std::optional<Ending> wished_;      // By somebody outside, while the model wrote.
@@ -238,7 +272,7 @@ class Run : private Lender {
   };
   std::map<std::size_t, Question> questions_;  // Rendered, not yet asked; by the call's index.
   std::optional<infer::ToolDefinition> plan_tool_;
-  std::optional<std::size_t> planned_over_;   // How many found tools its grammar holds.
+  std::optional<std::size_t> planned_over_;   // How many tools its grammar holds, where they may become more.
   std::optional<asio::steady_timer> landed_;  // Cancelled whenever a call lands, which wakes dispatch().
   bool landed_any_ = false;
   std::optional<Gate> gate_;

@@ -61,6 +61,22 @@ infer::ToolDefinition plan_tool(const std::vector<infer::ToolDefinition>& tools,
   return tool;
 }
 
+// What the prompt says of plans stays as it was at the beginning; what came later the grammar admits. A
+// provider takes what stands in its list alone: there it is said again, at the list's end.
+infer::ToolDefinition Run::plan_over_shown() {
+  if (!plan_tool_) plan_tool_ = plan_tool(parts_.toolbox.definitions(), parts_.model);
+  if (progress_.later_tools.empty()) return *plan_tool_;
+  const auto known = known_tools();
+  if (planned_over_ == known.size()) return *plan_tool_;
+  auto over = plan_tool(known, parts_.model);
+  if (parts_.model.description().architecture == "remote")
+    plan_tool_ = std::move(over);
+  else
+    plan_tool_->narrowed = over.input_schema;
+  planned_over_ = known.size();
+  return *plan_tool_;
+}
+
 // Where tools are found first: what the prompt says of plans never changes, and the grammar grows by what was
 // found. Before that there is nothing to plan over.
 infer::ToolDefinition Run::plan_over_found() {
@@ -88,11 +104,7 @@ bool Run::wants_plan() const {
 
 void Run::offer_plan(infer::ChatRequest& request) {
   if (parts_.file.planner == Planner::kReact || request.tools.empty()) return;
-  if (finds_tools())
-    request.tools.push_back(plan_over_found());
-  else if (!plan_tool_)
-    plan_tool_ = plan_tool(parts_.toolbox.definitions(), parts_.model);
-  if (!finds_tools()) request.tools.push_back(*plan_tool_);
+  request.tools.push_back(finds_tools() ? plan_over_found() : plan_over_shown());
   if (parts_.file.planner != Planner::kPlan) return;
   request.allowed_tools = {plan_tool_->name};
   if (finds_tools()) request.allowed_tools.emplace_back(kFindTools);

@@ -73,8 +73,8 @@ Task<infer::ChatReply> Run::write_beside_steps(infer::ChatRequest request, infer
     if (call_failed_ || co_await was_cancelled()) break;
     if (auto flushed = co_await flush(); !flushed) call_failed_ = flushed.error();
     if (call_failed_) break;
-    co_await wait_for_landing();
-    if (co_await was_cancelled()) break;
+    if (auto heard = co_await wait_for_news(); !heard) call_failed_ = heard.error();
+    if (call_failed_ || co_await was_cancelled()) break;
     auto asked = co_await outside();
     if (!asked) call_failed_ = asked.error();
     if (!call_failed_) wished_ = *std::move(asked);
@@ -96,8 +96,10 @@ Task<void> Run::land_all() {
   while (count(Fate::kFlying) > 0) {
     landed_any_ = false;
     TSUKAI_CO_TRY_VOID(co_await flush());
-    co_await wait_for_landing();
+    TSUKAI_CO_TRY_VOID(co_await wait_for_news());
     if (co_await was_cancelled()) break;
+    // Whoever wants the run's end is heard again once all have landed.
+    TSUKAI_CO_TRY_VOID(co_await outside());
   }
   if (call_failed_) co_return fail(*call_failed_);
   co_return co_await flush();

@@ -122,7 +122,10 @@ Task<RunOutcome> run_on_ground(std::unique_ptr<Ground> ground, AgentFile file, s
   });
   tools.pins = pins.get();
   tools.client_options = [&questions](const std::string& server) { return questions.options_for(server); };
+  const auto database_words =
+      options.database_path.empty() ? std::string() : " --db " + options.database_path;
   ChildRunner children({.database = ground->database,
+                        .database_words = database_words,
                         .journal = *ground->journal,
                         .writer = options.writer,
                         .model = *model,
@@ -145,6 +148,7 @@ Task<RunOutcome> run_on_ground(std::unique_ptr<Ground> ground, AgentFile file, s
                  .task = std::move(task),
                  .user = options.user.empty() ? default_user() : options.user,
                  .database_path = ground->database.path(),
+                 .database_words = database_words,
                  .journal = *ground->journal,
                  .writer = options.writer,
                  .memory = ground->memory.get(),

@@ -132,6 +132,14 @@ Task<JsonValue> elicit(std::shared_ptr<Desk> desk, std::string server, JsonValue
   co_return co_await desk->elicit(std::move(server), std::move(params));
 }
 
+Task<JsonValue> hold(std::shared_ptr<Desk> desk, std::string server, JsonValue params) {
+  auto* lender = desk->open ? lender_for(*desk, server) : nullptr;
+  if (lender == nullptr) co_return JsonValue(Json{{"action", "cancel"}});
+  if (judge(desk->policy, named(server, kElicitationName), *params).action == PolicyRule::Action::kDeny)
+    co_return JsonValue(Json{{"action", "decline"}});
+  co_return co_await lender->hold_question(std::move(server), std::move(params));
+}
+
 }  // namespace
 
 ServerQuestions::ServerQuestions(std::vector<PolicyRule> policy, Elicit elicit,
@@ -163,6 +171,9 @@ mcp::ClientOptions ServerQuestions::options_for(const std::string& server) const
     // The run waits for an answer instead, from whichever terminal it comes.
     const auto verdict = judge(desk_->policy, named(server, kElicitationName), Json::object());
     options.elicitation_parks = verdict.action != PolicyRule::Action::kDeny;
+    options.on_held_elicitation = [desk = desk_, server](JsonValue params) {
+      return hold(desk, server, std::move(params));
+    };
   }
   return options;
 }

@@ -29,6 +29,9 @@ class Lender {
   virtual const infer::ModelDescription& lent_model() const = 0;
   // One answer of its model: journaled, and within its budget. kExhausted says which limit is reached.
   virtual Task<infer::ChatReply> lend(std::string server, infer::ChatRequest request) = 0;
+  // Puts a question of a call in flight where people find it, and waits for what one of them says: a result
+  // of elicitation/create. {"action": "cancel"}: nobody did in time, or the call is over.
+  virtual Task<JsonValue> hold_question(std::string server, JsonValue params) = 0;
 };
 
 // Questions are answered from any call of any server, so what they need lives as long as some client knows
@@ -40,8 +43,8 @@ class ServerQuestions {
 
   // Sampling needs a rule that allows it by name; without one, or with `deny`, it is refused; with `ask` the
   // person is asked each time. Elicitation is asked of the person unless a rule denies it. `elicit` empty:
-  // nobody is at hand, so the run waits for the answers (mcp::ClientOptions::elicitation_parks), where the
-  // server's revision lets it.
+  // nobody is at hand, so the run waits for the answers (mcp::ClientOptions::elicitation_parks), or where the
+  // server's revision does not let it, the call does (Lender::hold_question).
   ServerQuestions(std::vector<PolicyRule> policy, Elicit elicit, std::function<void(std::string)> notice);
   ~ServerQuestions();
 

@@ -1,6 +1,7 @@
 #include "agent/shared_servers.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "agent/child_run.h"
 #include "base/gate.h"
@@ -11,10 +12,23 @@ namespace {
 // A server that takes longer to say that it is there is started anew.
 constexpr std::chrono::milliseconds kPingMax{2'000};
 
-class SharedClient : public mcp::Client {
+Task<void> stop(std::shared_ptr<mcp::Client> client) {
+  co_await client->shutdown();
+  co_return Result<void>();
+}
+
+}  // namespace
+
+class SharedServers::SharedClient : public mcp::Client {
  public:
-  SharedClient(mcp::ServerConfig config, std::shared_ptr<mcp::Client> client)
-      : config_(std::move(config)), client_(std::move(client)) {}
+  SharedClient(mcp::ServerConfig config, const Connection& connection, OnChanged on_changed)
+      : config_(std::move(config)), client_(connection.client) {
+    auto& listeners = *connection.listeners;
+    std::erase_if(listeners, [](const auto& each) { return each.expired(); });
+    if (!on_changed) return;
+    on_changed_ = std::make_shared<OnChanged>(std::move(on_changed));
+    listeners.push_back(on_changed_);
+  }
   const mcp::ServerConfig& config() const override { return config_; }
   const mcp::Implementation& server() const override { return client_->server(); }
   const std::string& protocol_version() const override { return client_->protocol_version(); }
@@ -40,38 +54,53 @@ class SharedClient : public mcp::Client {
   std::string stderr_tail() const override { return client_->stderr_tail(); }
   std::size_t junk_lines() const override { return client_->junk_lines(); }
   // The run is over, the server is not.
-  asio::awaitable<void> shutdown() override { co_return; }
+  asio::awaitable<void> shutdown() override {
+    on_changed_.reset();
+    co_return;
+  }
 
  private:
   mcp::ServerConfig config_;
   std::shared_ptr<mcp::Client> client_;
+  std::shared_ptr<OnChanged> on_changed_;
 };
 
-Task<void> stop(std::shared_ptr<mcp::Client> client) {
-  co_await client->shutdown();
-  co_return Result<void>();
+Task<void> SharedServers::tell_all(std::shared_ptr<Listeners> listeners, mcp::Changed kind) {
+  Result<void> told;
+  // Runs come and go meanwhile; one that comes lists what there is.
+  const auto all = *listeners;
+  for (const auto& each : all) {
+    const auto on_changed = each.lock();
+    if (!on_changed) continue;
+    auto one = co_await (*on_changed)(kind);
+    if (!one) told = std::move(one);
+    if (!told && told.error().code() == Code::kCancelled) break;
+  }
+  co_return told;
 }
-
-}  // namespace
 
 Task<std::unique_ptr<mcp::Client>> SharedServers::client(mcp::ServerConfig config,
                                                          mcp::ClientOptions options) {
-  for (std::size_t i = 0; i < clients_.size(); ++i) {
-    if (!same_server(clients_[i].first, config)) continue;
-    const auto known = clients_[i].second;
-    const auto answered = co_await with_deadline(known->ping(), kPingMax, config.name);
-    if (answered) co_return std::make_unique<SharedClient>(std::move(config), known);
+  for (std::size_t i = 0; i < connections_.size(); ++i) {
+    if (!same_server(connections_[i].config, config)) continue;
+    const auto known = connections_[i];
+    const auto answered = co_await with_deadline(known.client->ping(), kPingMax, config.name);
+    if (answered)
+      co_return std::make_unique<SharedClient>(std::move(config), known, std::move(options.on_changed));
     if (answered.error().code() == Code::kCancelled) co_return fail(answered.error());
     // Others may still hold it: what is in flight there fails, as it would anyway.
-    clients_.erase(clients_.begin() + static_cast<std::ptrdiff_t>(i));
-    co_await known->shutdown();
+    std::erase_if(connections_, [&](const auto& each) { return each.client == known.client; });
+    co_await known.client->shutdown();
     break;
   }
+  const auto listeners = std::make_shared<Listeners>();
+  auto on_changed =
+      std::exchange(options.on_changed, [listeners](mcp::Changed kind) { return tell_all(listeners, kind); });
   auto connected = co_await connect_(config, std::move(options));
   if (!connected) co_return fail(std::move(connected).error());
-  std::shared_ptr<mcp::Client> shared = *std::move(connected);
-  clients_.emplace_back(config, shared);
-  co_return std::make_unique<SharedClient>(std::move(config), std::move(shared));
+  connections_.push_back({config, *std::move(connected), listeners});
+  co_return std::make_unique<SharedClient>(std::move(config), Connection(connections_.back()),
+                                           std::move(on_changed));
 }
 
 ConnectServer SharedServers::connect() {
@@ -82,9 +111,9 @@ ConnectServer SharedServers::connect() {
 
 asio::awaitable<void> SharedServers::close() {
   Gate gate(co_await asio::this_coro::executor);
-  for (auto& [config, client] : clients_) gate.spawn(stop(client));
+  for (auto& each : connections_) gate.spawn(stop(each.client));
   co_await gate.drained();
-  clients_.clear();
+  connections_.clear();
 }
 
 }  // namespace tsukai::agent

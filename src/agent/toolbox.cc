@@ -43,6 +43,30 @@ Json without_argument(Json schema, const std::string& argument) {
   return schema;
 }
 
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Until `limit` has passed, people's time not counted.
+Task<void> time_over(milliseconds limit, std::function<milliseconds()> held) {
+  const auto held_so_far = [&] { return held ? held() : milliseconds(0); };
+  const auto end = steady_clock::now() + limit - held_so_far();
+  for (;;) {
+    const auto left = end + held_so_far() - steady_clock::now();
+    if (left <= steady_clock::duration::zero()) co_return Result<void>();
+    TSUKAI_CO_TRY_VOID(co_await sleep_for(std::chrono::ceil<milliseconds>(left)));
+  }
+}
+
+// with_deadline, whose end is put off by the time that people take.
+Task<mcp::ToolResult> within(Task<mcp::ToolResult> call, milliseconds limit,
+                             std::function<milliseconds()> held, std::string what) {
+  using namespace asio::experimental::awaitable_operators;
+  auto first = co_await (std::move(call) || time_over(limit, std::move(held)));
+  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  if (co_await was_cancelled()) co_return fail(Code::kCancelled, what + " was cancelled");
+  co_return fail(Code::kTimeout, fmt::format("{} did not finish within {} ms", what, limit.count()));
+}
+
 }  // namespace
 
 Toolbox::Toolbox(ToolboxOptions options)
@@ -313,7 +337,7 @@ asio::awaitable<Observation> Toolbox::call(infer::ToolCall call, std::string key
                     ? client->call_tool_as_task(tool->tool.name, std::move(arguments), task.on_task)
                     : client->continue_call(tool->tool.name, std::move(arguments), task.asked, task.answers,
                                             task.on_task);
-  auto result = co_await with_deadline(std::move(called), limit, tool->qualified);
+  auto result = co_await within(std::move(called), limit, std::move(task.held), tool->qualified);
   if (result) {
     observation = observe(*result, redaction_);
     observation.asked = result->asked;

@@ -79,6 +79,8 @@ struct CallTask {
   mcp::OnTask on_task;  // The server made a task of the call.
   // What the server asked a person when the call was made before, and the answers; null: nothing.
   JsonValue asked, answers;
+  // How long people were waited for so far, which counts against no limit; empty: never.
+  std::function<std::chrono::milliseconds()> held;
 };
 
 // Lives on the io thread. REQUIRES: shutdown() before destruction, else the servers are killed rather than
@@ -98,8 +100,9 @@ class Toolbox {
   const BoundTool* find(std::string_view model_name) const;
 
   // Tools that servers began to offer after the run began, in the order of their coming, and that it is told
-  // of now: they can be called from now on. `steps`: how many steps the run has.
-  virtual std::vector<const BoundTool*> admit_arrivals(std::size_t steps);
+  // of now: they can be called from now on. `place`: the key of the step that is asked for next, or of the
+  // call that is about to be made.
+  virtual std::vector<const BoundTool*> admit_arrivals(const std::string& place);
   // For a run that goes on: the tools it began with and was told of later, as tools_record() has them. Others
   // of today's are new to it. REQUIRES: nothing was called or admitted yet.
   void take_up(const Json& began_with, const Json& told_later);

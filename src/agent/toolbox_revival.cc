@@ -143,7 +143,7 @@ const BoundTool* Toolbox::add_later(BoundTool tool) {
   return &added;
 }
 
-std::vector<const BoundTool*> Toolbox::admit_arrivals(std::size_t) {
+std::vector<const BoundTool*> Toolbox::admit_arrivals(const std::string&) {
   std::vector<const BoundTool*> admitted;
   std::size_t bytes = 0, taken = 0;
   for (auto& tool : arrivals_) {

@@ -41,7 +41,10 @@ struct ServerConfig {
   std::chrono::milliseconds start_timeout{10'000};
   std::chrono::milliseconds call_timeout{60'000};       // Without an answer or progress.
   std::chrono::milliseconds call_timeout_max{600'000};  // Whatever progress says.
-  bool trusted = false;                                 // Believe its annotations.
+  // How long a server of a legacy revision waits for a person who is not at hand, its call in flight; counts
+  // against none of the limits above.
+  std::chrono::milliseconds question_timeout{600'000};
+  bool trusted = false;  // Believe its annotations.
 };
 
 // Parses one member of `mcpServers`. `${NAME}` in values is replaced from the environment; an unset name is
@@ -84,9 +87,11 @@ struct ClientOptions {
   QuestionHandler on_elicitation;
   bool elicitation_url = false;  // on_elicitation takes mode "url" as well.
   // Without on_elicitation: a call of 2026-07-28 that asks a person gives ToolResult::asked instead of
-  // failing, and goes on whenever there are answers. Servers of older revisions are told that nobody is
-  // there.
+  // failing, and goes on whenever there are answers. Servers of older revisions hold their call open while
+  // they ask: `on_held_elicitation` answers them, as on_elicitation would (both modes); without it they are
+  // told that nobody is there.
   bool elicitation_parks = false;
+  QuestionHandler on_held_elicitation;
   std::function<std::vector<Root>()> roots;
 
   // Runs when the server says that a list has changed. Per kind at most one runs and one more is pending,

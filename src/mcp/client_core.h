@@ -80,6 +80,9 @@ struct ClientCore : std::enable_shared_from_this<ClientCore> {
 
   // --- client_questions.cc: what servers ask and tell
   void take(const Message& message);
+  // Who answers elicitation/create, and whether addresses too; empty: nobody.
+  const QuestionHandler& on_elicitation() const;
+  bool elicits_urls() const;
   Json client_capabilities() const;
   asio::awaitable<Reply> answer(std::string method, JsonValue params);
   static Task<void> run_answer(std::shared_ptr<ClientCore> core, Message message);

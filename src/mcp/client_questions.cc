@@ -37,6 +37,15 @@ void ClientCore::warn(const std::string& what) const {
   if (options.on_warning) options.on_warning(what);
 }
 
+const QuestionHandler& ClientCore::on_elicitation() const {
+  const bool held = !options.on_elicitation && options.elicitation_parks && !modern;
+  return held ? options.on_held_elicitation : options.on_elicitation;
+}
+
+bool ClientCore::elicits_urls() const {
+  return options.on_elicitation ? options.elicitation_url : options.elicitation_parks;
+}
+
 Json ClientCore::client_capabilities() const {
   Json out = Json::object();
   if (options.roots || !config.roots.empty())
@@ -46,9 +55,9 @@ Json ClientCore::client_capabilities() const {
     if (options.sampling_tools) out["sampling"]["tools"] = Json::object();
   }
   const bool parks = modern && options.elicitation_parks && !options.on_elicitation;
-  if (options.on_elicitation || parks) {
+  if (on_elicitation() || parks) {
     out["elicitation"] = {{"form", Json::object()}};
-    if (options.elicitation_url || parks) out["elicitation"]["url"] = Json::object();
+    if (elicits_urls()) out["elicitation"]["url"] = Json::object();
   }
   if (modern) out["extensions"] = {{std::string(kTasksExtension), Json::object()}};
   return out;
@@ -96,6 +105,8 @@ void ClientCore::take(const Message& message) {
 }
 
 Task<void> ClientCore::run_answer(std::shared_ptr<ClientCore> core, Message message) {
+  // A person takes as long as a person takes.
+  const auto held = message.method == "elicitation/create" ? core->session->hold() : nullptr;
   auto reply = co_await core->answer(message.method, message.body);
   // A question that the server has withdrawn meanwhile gets no answer.
   if (core->answering.erase(message.id.print()) == 0) co_return Result<void>();
@@ -127,15 +138,14 @@ asio::awaitable<Reply> ClientCore::answer(std::string method, JsonValue params) 
     co_return JsonValue(Json{{"roots", std::move(roots)}});
   }
   const bool sampling = method == "sampling/createMessage", elicitation = method == "elicitation/create";
-  const auto& handler = sampling ? options.on_sampling : options.on_elicitation;
+  const auto& handler = sampling ? options.on_sampling : on_elicitation();
   if ((!sampling && !elicitation) || !handler)
     co_return refuse(kMethodNotFound, "method not found: " + method);
   if (sampling && find(*params, "tools") != nullptr && !options.sampling_tools) {
     co_return refuse(kInvalidParams, "tools in sampling were not declared");
   }
   const bool url = elicitation && string_at(*params, "mode", "form") == "url";
-  if (url && !options.elicitation_url)
-    co_return refuse(kInvalidParams, "elicitation mode url was not declared");
+  if (url && !elicits_urls()) co_return refuse(kInvalidParams, "elicitation mode url was not declared");
   auto given = co_await handler(params);
   if (!given) {
     const bool no = given.error().code() == Code::kDenied || given.error().code() == Code::kCancelled;

@@ -125,8 +125,8 @@ Task<Reply> ClientCore::ask(std::string method, JsonValue params, OnProgress on_
     if (!*reply) {
       // 2025-11-25: the tool wants its user to visit a page first, then to be called again.
       const Json* elicitations = find(*reply->error().data, "elicitations");
-      if (modern || reply->error().code != kUrlElicitationRequired || rounds > 1 || !options.on_elicitation ||
-          !options.elicitation_url || elicitations == nullptr || !elicitations->is_array()) {
+      if (modern || reply->error().code != kUrlElicitationRequired || rounds > 1 || !on_elicitation() ||
+          !elicits_urls() || elicitations == nullptr || !elicitations->is_array()) {
         co_return reply;
       }
       for (const auto& one : *elicitations) {

@@ -26,7 +26,8 @@ const std::vector<std::string> kKeys = {"type",
                                         "protocol_version",
                                         "start_timeout_ms",
                                         "call_timeout_ms",
-                                        "call_timeout_max_ms"};
+                                        "call_timeout_max_ms",
+                                        "question_timeout_ms"};
 
 tl::unexpected<Error> mistake_in(const std::string& server, const std::string& key, const std::string& what,
                                  std::string remedy = {}) {
@@ -154,6 +155,8 @@ Result<void> read_member(ServerConfig& config, const std::string& key, const Jso
     TSUKAI_TRY(config.call_timeout, duration(server, key, value));
   } else if (key == "call_timeout_max_ms") {
     TSUKAI_TRY(config.call_timeout_max, duration(server, key, value));
+  } else if (key == "question_timeout_ms") {
+    TSUKAI_TRY(config.question_timeout, duration(server, key, value));
   } else if (key == "type") {
     const std::vector<std::string> types = {"stdio", "http", "streamable-http", "sse"};
     if (!value.is_string() ||

@@ -24,9 +24,12 @@ using Waiters = std::unordered_map<std::int64_t, Waiter>;
 
 }  // namespace
 
+// How far off a deadline is that does not come nearer.
+constexpr auto kHeldFor = std::chrono::hours(24);
+
 struct Session::Pending {
   std::optional<Result<Reply>> outcome;
-  SteadyTime idle_until, hard_end;
+  SteadyTime began, idle_until, hard_end;
   RequestOptions options;
   SteadyTime end() const { return std::min(idle_until, hard_end); }
 };
@@ -44,6 +47,27 @@ struct Session::State : std::enable_shared_from_this<Session::State> {
   asio::steady_timer deadline;
   SteadyTime deadline_at = SteadyTime::max();  // max(): not set.
   std::weak_ptr<Waiters> waiters;
+  int holders = 0;        // Of those that hold(),
+  SteadyTime held_since;  // from when the first one did.
+
+  SteadyTime end_of(const Pending& call) const {
+    return holders == 0 ? call.end() : steady_clock::now() + kHeldFor;
+  }
+
+  void release() {
+    if (--holders > 0) return;
+    const auto now = steady_clock::now();
+    auto next = SteadyTime::max();
+    for (const auto& [id, call] : pending) {
+      const auto held = now - std::max(held_since, call->began);
+      call->hard_end += held;
+      // Whatever was heard of it meanwhile has set this anew already.
+      call->idle_until =
+          std::max(call->idle_until, std::min(call->idle_until + held, now + call->options.idle));
+      next = std::min(next, call->end());
+    }
+    if (next != SteadyTime::max()) watch(next);
+  }
 
   // It may have gone already; then nobody needs to know.
   void tell_cancelled(std::int64_t id, const char* reason, const RequestOptions& options) {
@@ -72,10 +96,11 @@ struct Session::State : std::enable_shared_from_this<Session::State> {
     auto next = SteadyTime::max();
     std::vector<std::int64_t> late;
     for (const auto& [id, call] : pending) {
-      if (call->end() <= now)
+      const auto end = end_of(*call);
+      if (end <= now)
         late.push_back(id);
       else
-        next = std::min(next, call->end());
+        next = std::min(next, end);
     }
     if (next != SteadyTime::max()) watch(next);
     for (const auto id : late) wake(id);
@@ -137,6 +162,7 @@ Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, JsonV
   const std::int64_t id = state->next_id++;
   Pending pending;
   const auto start = steady_clock::now();
+  pending.began = start;
   pending.hard_end = start + options.most;
   pending.idle_until = start + options.idle;
   pending.options = std::move(options);
@@ -154,7 +180,7 @@ Task<Reply> Session::run(std::shared_ptr<State> state, std::string method, JsonV
   }
 
   for (auto now = start; !pending.outcome; now = steady_clock::now()) {
-    const SteadyTime end = pending.end();
+    const SteadyTime end = state->end_of(pending);
     if (now >= end) {
       const bool hard = end == pending.hard_end;
       state->tell_cancelled(id, "timeout", pending.options);
@@ -195,6 +221,13 @@ bool Session::deliver(const Message& message) {
                                      string_at(*message.body, "message")});
   }
   return true;
+}
+
+std::shared_ptr<void> Session::hold() {
+  if (state_->holders++ == 0) state_->held_since = steady_clock::now();
+  return {nullptr, [weak = std::weak_ptr<State>(state_)](void*) {
+            if (const auto state = weak.lock()) state->release();
+          }};
 }
 
 void Session::fail_call(std::int64_t id, Error why) {

@@ -49,6 +49,9 @@ class Session {
   bool deliver(const Message& message);
   // The call with this id ends with an error: no answer to it will come.
   void fail_call(std::int64_t id, Error why);
+  // As long as what this gives is held, no deadline passes and no time is used up: a person is being asked
+  // on behalf of some call, and nobody can say of which.
+  [[nodiscard]] std::shared_ptr<void> hold();
   // Every call in flight, and every later one, ends with this.
   void break_off(Error why);
   const std::optional<Error>& broken() const;

@@ -6,6 +6,7 @@
 
 #include "base/gate.h"
 #include "support/await.h"
+#include "support/text.h"
 
 using namespace tsukai;
 using namespace tsukai::mcp;
@@ -76,6 +77,26 @@ Task<std::string> with_progress(RequestOptions options, int times, int& seen) {
   co_return reply ? std::string("answered") : reply.error().text();
 }
 
+// A person is asked for six times the call's limit; `answers` false: and then there is no result either.
+Task<std::string> held_for_a_while(bool answers) {
+  Bench bench(co_await asio::this_coro::executor);
+  Gate gate(co_await asio::this_coro::executor);
+  struct Person {
+    static Task<void> ask(Bench& bench, bool answers) {
+      {
+        const auto held = bench.session.hold(), again = bench.session.hold();
+        TSUKAI_CO_TRY_VOID(co_await sleep_for(120ms));
+      }
+      if (answers) bench.session.deliver(result(bench.sent.at(0).id, Json::object()));
+      co_return Result<void>();
+    }
+  };
+  gate.spawn(Person::ask(bench, answers));
+  auto reply = co_await bench.session.call("tools/call", Json::object(), within(20ms, 20ms));
+  co_await gate.drained();
+  co_return reply ? std::string("answered") : reply.error().text();
+}
+
 Task<std::vector<Message>> cancel_a_call() {
   auto executor = co_await asio::this_coro::executor;
   Bench bench(executor);
@@ -128,6 +149,12 @@ TEST_SUITE("mcp/session") {
     CHECK(sent->at(0).progress_token == *sent->at(0).id);
     const Json printed = Json::parse(print_message(sent->at(0)));
     CHECK(printed["params"]["_meta"]["progressToken"] == printed["id"]);
+  }
+
+  TEST_CASE(
+      "the time that a person is asked for counts against no limit of a call, and what is left of it does") {
+    CHECK(await(held_for_a_while(true)).value() == "answered");
+    CHECK(contains(await(held_for_a_while(false)).value(), "within 20 ms"));
   }
 
   TEST_CASE("past its deadline a call ends and the peer is told to stop") {

@@ -53,6 +53,7 @@ struct FakeScript {
   std::vector<std::string> unsupported;  // Reported for the tool named `unsupported_tool`.
   std::string unsupported_tool;
   std::size_t context_tokens = 1'000'000;
+  std::string architecture = "fake";
   int call_count = 0;
   std::int64_t unread = 0;  // What the next turn has to read of the last one.
 };
@@ -60,7 +61,7 @@ struct FakeScript {
 class FakeModel : public infer::ChatModel {
  public:
   explicit FakeModel(FakeScript& script) : script_(script) {
-    description_ = {"fake", "fake", "none", "digest-of-fake", script.context_tokens};
+    description_ = {"fake", script.architecture, "none", "digest-of-fake", script.context_tokens};
   }
 
   const infer::ModelDescription& description() const override { return description_; }

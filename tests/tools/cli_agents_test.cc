@@ -199,7 +199,9 @@ TEST_SUITE("tools/tsukai/agents") {
     CHECK(::kill(std::stoi(server), 0) != 0);
   }
 
-  TEST_CASE("a word to an agent while the run that started it is at work on other calls is noted") {
+  TEST_CASE(
+      "a word to an agent while the run that started it is at work on other calls is taken up by that "
+      "process") {
     const Home home;
     boss_furnish(home,
                  "servers: {toy: {command: sh, args: [\"" + toy_server(home)[1] +
@@ -209,16 +211,17 @@ TEST_SUITE("tools/tsukai/agents") {
                      "  - {id: hang, tool: toy.hang}\n",
                  kAskGreet);
     Program program(home, {tsukai_program(), "run", "boss.yaml", "Have them greeted.", "--json"});
-    program.wait_for_output("needs approval");
+    program.wait_for_output("agents__greeter waits for a person: waiting for a person:");
     const Words runs = run_ids(home);
     REQUIRE(runs.size() == 2);
     const Finished noted = tsukai(home, {"runs", "approve", runs[0]});
     CHECK_MESSAGE(noted.exit == 0, noted.err);
-    CHECK(contains(noted.err, "noted; run " + runs[1] + " is still at work on other calls"));
+    CHECK(contains(noted.err, "noted; run " + runs[1] + " is at work, and goes on with it"));
+    program.wait_for_output("\"child_done\"");
     program.send_signal(SIGINT);
     CHECK(program.finish().exit == 130);
-    // The agent's run, which would wait in vain, ends with it.
-    check_whole(home, runs, "cancelled");
+    check_whole(home, {runs[0]}, "done");
+    check_whole(home, {runs[1]}, "cancelled");
     CHECK(tsukai(home, {"runs", "list", "--state", "waiting", "--quiet"}).out == "");
   }
 }

@@ -80,6 +80,38 @@ TEST_SUITE("tools/tsukai/tasks") {
     CHECK(tsukai(home, {"runs", "verify", "last"}).exit == 0);
   }
 
+  TEST_CASE("an older server that asks in the middle of its call is answered from another terminal") {
+    const Home home;
+    home.write("chain.gguf", chain_model({}));
+    home.write("asker.yaml",
+               "name: asker\nmodel: ./chain.gguf\nservers:\n  work: {era: legacy, command: \"" +
+                   everything_server() +
+                   "\", args: [--stdio]}\n"
+                   "steps:\n"
+                   "  - {id: hello, tool: work.test_elicitation, arguments: {message: \"Who are you?\"}}\n");
+    Program program(home, {tsukai_program(), "run", "asker.yaml", "Say hello.", "--json"});
+    program.wait_for_output("waits for a person: work asks");
+    // Soon after it was told, whoever lists what waits finds it.
+    std::string listed;
+    while (!contains(listed, "work__test_elicitation"))
+      listed = tsukai(home, {"runs", "list", "--state", "waiting"}).out;
+    CHECK(contains(listed, "asker"));
+    const Finished shown = tsukai(home, {"runs", "show", "last"});
+    CHECK(contains(shown.err, "its server asks: Who are you?"));
+    const Words approve = {"runs", "approve", "last", "step-1/call-1/hello"};
+    const Finished wrong = tsukai(home, approve + Words{"--content", R"({"username": 3})"});
+    CHECK(wrong.exit == 2);
+    const Finished answered =
+        tsukai(home, approve + Words{"--content", R"({"username": "ada", "email": "ada@example.com"})"});
+    CHECK_MESSAGE(answered.exit == 0, answered.err);
+    CHECK(contains(answered.err, "is at work, and goes on with it"));
+    const Finished finished = program.finish();
+    CHECK_MESSAGE(finished.exit == 0, finished.out, finished.err);
+    CHECK(contains(finished.out, "ada@example.com"));
+    CHECK(tsukai(home, {"runs", "replay", "last"}).exit == 0);
+    CHECK(tsukai(home, {"runs", "verify", "last"}).exit == 0);
+  }
+
   TEST_CASE("a run that is killed while its task works goes on with that task, and calls nothing twice") {
     Home home;
     home.write("chain.gguf", chain_model({.tool_letter = 's'}));

@@ -35,18 +35,10 @@ int after_decision(Output& output, const RunsArguments& arguments, OpenedRun ope
   std::erase_if(*left, [&](const WaitingCall& call) {
     return call.run == string_at(decision, "run_id") && call.step_key == string_at(decision, "call");
   });
-  bool resumes = !arguments.no_resume && left->empty();
-  bool at_work = false;  // Some process works on it, with other calls.
-  if (resumes) {
-    auto lease = opened.store.journal->take_lease(run);
-    if (lease) {
-      if (auto freed = opened.store.journal->release_lease(run); !freed) return output.fail(freed.error());
-    } else if (lease.error().code() == Code::kDenied) {
-      at_work = true;
-      resumes = false;
-    }
-  }
-  if (resumes) {
+  const bool resumes = !arguments.no_resume && left->empty();
+  auto at_work = opened.store.journal->at_work(run);
+  if (!at_work) return output.fail(at_work.error());
+  if (resumes && !*at_work) {
     close_run(std::move(opened));
     return go_on(output, arguments, run);
   }
@@ -58,10 +50,8 @@ int after_decision(Output& output, const RunsArguments& arguments, OpenedRun ope
     output.note(fmt::format("noted; {} more to decide:",
                             counted(static_cast<std::int64_t>(left->size()), "call is", "calls are")));
     show_waiting(output, arguments.follow.database, run);
-  } else if (at_work) {
-    output.note(fmt::format(
-        "noted; run {0} is still at work on other calls, and once it waits: tsukai runs resume {0}{1}", run,
-        database_words(arguments.follow.database)));
+  } else if (*at_work) {
+    output.note(fmt::format("noted; run {} is at work, and goes on with it", run));
   } else {
     output.note(fmt::format("noted; go on with it: tsukai runs resume {}{}", run,
                             database_words(arguments.follow.database)));

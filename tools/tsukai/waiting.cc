@@ -59,8 +59,11 @@ Result<std::vector<WaitingCall>> waiting_calls(agent::Journal& journal, const st
       calls.insert(calls.end(), below.begin(), below.end());
     }
     if (call.waits_for_answer()) {
-      calls.push_back({run, call.step_key, call.call.name, call.call.arguments, question_text(*call.question),
-                       false, true});
+      // Whoever held the call open is gone, and nobody asks any more.
+      TSUKAI_TRY(const bool asks, call.held.is_null() ? Result<bool>(true) : journal.at_work(run));
+      if (asks)
+        calls.push_back({run, call.step_key, call.call.name, call.call.arguments,
+                         question_text(*call.open_question()), false, true});
       continue;
     }
     if (call.stage != agent::CallProgress::Stage::kUnknown) continue;
@@ -112,6 +115,9 @@ void show_waiting(Output& output, const std::string& database, const std::string
   const auto calls = waiting_calls(*(*store)->journal, run);
   if (!calls) return;
   const std::string tail = database_words(database);
+  if (calls->empty())
+    output.note(
+        fmt::format("  nothing is asked of anybody now; go on with it: tsukai runs resume {}{}", run, tail));
   for (const WaitingCall& call : *calls) {
     output.note(fmt::format("  {}{} {}", call.run == run ? "" : "in run " + call.run + ", ", call.step_key,
                             call_text(call)));
