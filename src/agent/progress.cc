@@ -503,6 +503,7 @@ void Progress::take_question(const std::string& signal, const Json& payload) {
   }
   if (const auto* asked = find(payload, "asked"); signal == kQuestionSignal && asked != nullptr) {
     call->question = *asked;
+    call->sealed_sha256 = string_at(payload, "sealed_sha256");
     call->answers = JsonValue();
   }
   const auto* answers = find(payload, "answers");

@@ -38,6 +38,9 @@ struct CallProgress {
   // What its server asked a person before it answers (mcp::ToolResult::asked), and the answers; null:
   // nothing.
   JsonValue question, answers;
+  // Where a secret stood in the question it is sealed (redaction.h), and this is the sha256 of what it was;
+  // else "".
+  std::string sealed_sha256;
   // The same of a server that holds its call open meanwhile, in the process that made it: once it is answered
   // `held` is null again and `held_answers` is not.
   JsonValue held, held_answers;

@@ -1,5 +1,6 @@
 #include "agent/redaction.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 
 namespace tsukai::agent {
 namespace {
+
+constexpr std::string_view kReference = "${secret:";
 
 constexpr std::array<std::string_view, 6> kSecretWords = {"TOKEN",    "SECRET", "KEY",
                                                           "PASSWORD", "PASSWD", "CREDENTIAL"};
@@ -52,8 +55,94 @@ void Redaction::add(const std::string& name, const std::string& value) {
   if (std::any_of(secrets_.begin(), secrets_.end(), known)) return;
   // The longest first, so that a secret that holds another one is not left in pieces.
   const auto shorter = [&](const auto& secret) { return secret.first.size() < value.size(); };
-  secrets_.insert(std::find_if(secrets_.begin(), secrets_.end(), shorter),
-                  {value, std::string(kRedactedMark) + name + "]"});
+  const auto place = std::find_if(secrets_.begin(), secrets_.end(), shorter) - secrets_.begin();
+  secrets_.insert(secrets_.begin() + place, {value, std::string(kRedactedMark) + name + "]"});
+  // Its end is told by a brace.
+  auto plain = name;
+  std::replace(plain.begin(), plain.end(), '}', '_');
+  const auto taken = [&](const std::string& reference) {
+    return std::any_of(references_.begin(), references_.end(),
+                       [&](const auto& each) { return each.second == reference; });
+  };
+  auto reference = plain;
+  for (int number = 2; taken(reference); ++number) reference = fmt::format("{}#{}", plain, number);
+  references_.insert(references_.begin() + place, {value, reference});
+}
+
+std::string Redaction::sealed_text(const std::string& text) const {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto stands = [&](const auto& secret) {
+      return text.compare(at, secret.first.size(), secret.first) == 0;
+    };
+    const auto found = std::find_if(references_.begin(), references_.end(), stands);
+    if (found != references_.end()) {
+      out += fmt::format("{}{}}}", kReference, found->second);
+      at += found->first.size();
+      continue;
+    }
+    if (text.compare(at, kReference.size(), kReference) == 0)
+      out += fmt::format("{}}}", kReference);
+    else
+      out += text[at];
+    ++at;
+  }
+  return out;
+}
+
+Result<std::string> Redaction::unsealed_text(const std::string& text) const {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end =
+        text.compare(at, kReference.size(), kReference) == 0 ? text.find('}', at) : std::string::npos;
+    if (end == std::string::npos) {
+      out += text[at++];
+      continue;
+    }
+    const auto name = text.substr(at + kReference.size(), end - at - kReference.size());
+    at = end + 1;
+    const auto found = std::find_if(references_.begin(), references_.end(),
+                                    [&](const auto& each) { return each.second == name; });
+    if (name.empty())
+      out += '$';
+    else if (found != references_.end())
+      out += found->first;
+    else
+      return fail(Code::kInvalidArgument, fmt::format("{} is not set any more", name));
+  }
+  return out;
+}
+
+Json Redaction::sealed(const Json& value) const {
+  if (value.is_string()) return sealed_text(value.get<std::string>());
+  Json out = value;
+  if (value.is_array()) {
+    for (auto& element : out) element = sealed(element);
+  } else if (value.is_object()) {
+    out = Json::object();
+    for (const auto& [key, member] : value.items()) out[sealed_text(key)] = sealed(member);
+  }
+  return out;
+}
+
+Result<Json> Redaction::unsealed(const Json& value) const {
+  if (value.is_string()) {
+    TSUKAI_TRY(auto text, unsealed_text(value.get<std::string>()));
+    return Json(std::move(text));
+  }
+  Json out = value;
+  if (value.is_array()) {
+    for (auto& element : out) {
+      TSUKAI_TRY(element, unsealed(element));
+    }
+  } else if (value.is_object()) {
+    out = Json::object();
+    for (const auto& [key, member] : value.items()) {
+      TSUKAI_TRY(const auto plain, unsealed_text(key));
+      TSUKAI_TRY(out[plain], unsealed(member));
+    }
+  }
+  return out;
 }
 
 std::string Redaction::text(std::string text) const {

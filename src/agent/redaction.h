@@ -32,9 +32,19 @@ class Redaction {
   Json json(const Json& value) const;
   bool empty() const { return secrets_.empty(); }
 
+  // The same in a way that can be taken back: "${secret:NAME}" stands for the value, NAME as the variable or
+  // header is called ("#2" behind it for the second of that name), and "${secret:}" for a dollar sign that
+  // begins what looks like one. Keys too.
+  Json sealed(const Json& value) const;
+  // What sealed() was given, with today's values. kInvalidArgument names what is not there any more.
+  Result<Json> unsealed(const Json& value) const;
+
  private:
   void add_from_environment(const mcp::ServerConfig& server);
-  std::vector<std::pair<std::string, std::string>> secrets_;  // value, replacement; longest value first
+  std::string sealed_text(const std::string& text) const;
+  Result<std::string> unsealed_text(const std::string& text) const;
+  std::vector<std::pair<std::string, std::string>> secrets_;     // value, replacement; longest value first
+  std::vector<std::pair<std::string, std::string>> references_;  // value, NAME of sealed(); likewise
 };
 
 }  // namespace tsukai::agent

@@ -65,6 +65,11 @@ Task<void> Run::restore(std::string id) {
   crash_point("after", "LEASE_TAKEN");
   TSUKAI_CO_TRY(const auto rows, parts_.journal.rows(id_));
   TSUKAI_CO_TRY(progress_, Progress::of(rows));
+  if (auto questions = check_questions(); !questions) {
+    // It waits on, for whoever sets right what is wrong.
+    (void)co_await journaled_void([id](Journal& journal) { return journal.release_lease(id); });
+    co_return fail(std::move(questions).error().in("run " + id_));
+  }
   choose_tools_shown();
   progress_.last_at_ms = parts_.clock.wall_ms();
   began_ms_ = parts_.clock.steady_ms() - progress_.active_ms;

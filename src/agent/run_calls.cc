@@ -12,6 +12,7 @@
 #include "agent/recovery.h"
 #include "agent/run_loop.h"
 #include "base/gate.h"
+#include "base/hash.h"
 
 namespace tsukai::agent {
 namespace {
@@ -292,11 +293,45 @@ Result<void> Run::intend() {
   return {};
 }
 
+// The server wants its state back byte for byte, and may have put a secret of ours into it.
+Json Run::question_record(const CallProgress& call, const Json& asked) const {
+  Json record = {{"call", call.step_key}, {"asked", asked}};
+  auto sealed = parts_.toolbox.redaction().sealed(asked);
+  if (sealed == asked) return record;
+  record["asked"] = std::move(sealed);
+  record["sealed_sha256"] = sha256_hex(print_json(asked));
+  return record;
+}
+
+Result<JsonValue> Run::question_of(const CallProgress& call) const {
+  if (call.sealed_sha256.empty()) return call.question;
+  auto asked = parts_.toolbox.redaction().unsealed(*call.question);
+  if (asked && sha256_hex(print_json(*asked)) != call.sealed_sha256)
+    asked = fail(Code::kInvalidArgument, "a secret in it is another one now");
+  if (!asked) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("the server of {} can't be given back what it wants to go on with: {}",
+                            call.step_key, asked.error().message()),
+                "set it as it was when the run began to wait, or cancel the run: tsukai runs cancel " + id_);
+  }
+  return JsonValue(*std::move(asked));
+}
+
+// Before a run goes on: whether what its servers asked can be gone on with.
+Result<void> Run::check_questions() const {
+  if (progress_.steps.empty() && !progress_.draft) return {};
+  for (const auto& call : calls()) {
+    if (call.stage == CallProgress::Stage::kSettled) continue;
+    if (auto question = question_of(call); !question) return fail(std::move(question).error());
+  }
+  return {};
+}
+
 Task<void> Run::make_call(std::string step_key) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto each = calls()[index_of(step_key)];
   CallTask task{each.task, [this, step_key](const std::string& id) { became_task(step_key, id); },
-                each.question, each.answers,
+                question_of(each).value_or(JsonValue()), each.answers,
                 [this] {
                   const auto now = std::chrono::steady_clock::now().time_since_epoch();
                   return std::chrono::milliseconds(held_for_deadlines_.so_far(
@@ -312,9 +347,8 @@ Task<void> Run::make_call(std::string step_key) {
   if (observation.outcome == Outcome::kCancelled) co_return Result<void>();
   if (!observation.asked.is_null()) {
     fates_[index] = Fate::kWaits;
-    auto staged = stage(
-        Kind::kSignal, "",
-        {{"name", kQuestionSignal}, {"payload", {{"call", each.step_key}, {"asked", *observation.asked}}}});
+    auto staged = stage(Kind::kSignal, "",
+                        {{"name", kQuestionSignal}, {"payload", question_record(each, *observation.asked)}});
     if (!staged) call_failed_ = staged.error();
     co_return Result<void>();
   }

@@ -188,6 +188,10 @@ class Run : private Lender {
   void landed(std::size_t index);
   std::size_t index_of(const std::string& step_key) const;
   Task<void> make_call(std::string step_key);
+  // What its server asked a person, for the journal; and as it came, to go on with.
+  Json question_record(const CallProgress& call, const Json& asked) const;
+  Result<JsonValue> question_of(const CallProgress& call) const;
+  Result<void> check_questions() const;
   // The call has become a task of its server: written down at once, so that a later process asks for it.
   void became_task(const std::string& step_key, const std::string& task);
   Result<void> settle(std::size_t index, const Observation& observation);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/fake_server.h"
+#include "support/text.h"
 
 using namespace tsukai;
 using namespace tsukai::agent;
@@ -68,6 +69,29 @@ TEST_SUITE("agent/redaction") {
     Redaction redaction;
     redaction.add("LANG", "en-GB");
     CHECK(redaction.text("en-GB") == "en-GB");
+  }
+
+  TEST_CASE("what is sealed names secrets in place of their values, and comes back byte for byte") {
+    Redaction then;
+    then.add("TOKEN", "abcdefgh");
+    then.add("LONG", "0abcdefgh9");
+    then.add("TOKEN", "ijklmnop");
+    const Json state = {
+        {"abcdefgh", {"x abcdefghijklmnop $ 0abcdefgh9", 1, nullptr}},
+        {"like", "${secret:TOKEN} ${secret:} ${secret:${secret:abcdefgh $${secret: ${TOKEN}"}};
+    const auto sealed = then.sealed(state);
+    for (const auto* secret : {"abcdefgh", "ijklmnop"}) CHECK_FALSE(contains(sealed.dump(), secret));
+    CHECK(contains(sealed.dump(), "x ${secret:TOKEN}${secret:TOKEN#2} $ ${secret:LONG}"));
+    CHECK(*then.unsealed(sealed) == state);
+    const Json plain = {{"costs", "$5 for ${NAME}"}};
+    CHECK(then.sealed(plain) == plain);
+    // Today's values are put in; what is gone is named.
+    Redaction now;
+    now.add("TOKEN", "qrstuvwx");
+    CHECK(*now.unsealed(then.sealed("abcdefgh")) == Json("qrstuvwx"));
+    const auto gone = now.unsealed(sealed);
+    REQUIRE_FALSE(gone);
+    CHECK(gone.error().message() == "TOKEN#2 is not set any more");
   }
 
   TEST_CASE("a secret within a longer secret does not leave pieces of the longer one") {

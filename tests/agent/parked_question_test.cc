@@ -97,6 +97,49 @@ TEST_SUITE("agent/parked_question") {
     CHECK(r.states == "state-1 state-2 ");
   }
 
+  TEST_CASE(
+      "a secret in what a server wants back is not in the journal, and is there again when it goes back") {
+    const std::string state = "state of secret-value-1 and ${secret:TOKEN}";
+    const auto park = [&](Registering& r) {
+      r.s.use("docs").env["TOKEN"] = "secret-value-1";
+      r.s.file.server_entries = {
+          Json{{"command", "docs"}, {"env", {{"TOKEN", "${TSUKAI_TEST_STATE_TOKEN:-}"}}}}};
+      r.s.servers["docs"].tools[0].handler = [state](Json) -> Task<mcp::ToolResult> {
+        struct Ask {
+          static Task<mcp::ToolResult> run(std::string state) {
+            co_return asking_result("Is secret-value-1 yours?", {{"name", {{"type", "string"}}}}, state);
+          }
+        };
+        return Ask::run(state);
+      };
+      REQUIRE(r.s.run()->state == RunState::kWaiting);
+      REQUIRE(r.answer(true, {{"name", "Mika"}}));
+    };
+    Registering r;
+    park(r);
+    CHECK_FALSE(contains(r.s.at_rest(), "secret-value-1"));
+    CHECK(contains(r.s.at_rest(), "state of ${secret:TOKEN} and ${secret:}{secret:TOKEN}"));
+    // The variable is gone, or is another: one sentence, and the run waits on.
+    for (const auto* value : {"", "secret-value-2"}) {
+      setenv("TSUKAI_TEST_STATE_TOKEN", value, 1);
+      const auto refused = r.s.resume();
+      REQUIRE_FALSE(refused);
+      CHECK(contains(refused.error().message(),
+                     "the server of step-1/call-1 can't be given back what it wants to "
+                     "go on with: "));
+      CHECK(contains(refused.error().message(),
+                     *value == 0 ? "TOKEN is not set any more" : "a secret in it is another one now"));
+      CHECK(r.s.summary().state == RunState::kWaiting);
+    }
+    setenv("TSUKAI_TEST_STATE_TOKEN", "secret-value-1", 1);
+    const auto outcome = r.s.resume();
+    REQUIRE_MESSAGE(outcome, outcome.error().text());
+    CHECK(outcome->answer == "done");
+    CHECK(r.states == state + " ");
+    CHECK_FALSE(contains(r.s.at_rest(), "secret-value-1"));
+    unsetenv("TSUKAI_TEST_STATE_TOKEN");
+  }
+
   TEST_CASE("a process that dies while the answered call is on its way leaves it in doubt, not twice done") {
     Registering r;
     REQUIRE(r.s.run());
