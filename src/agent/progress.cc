@@ -74,7 +74,7 @@ Result<void> Progress::apply(const Row& row) {
   }
   switch (row.kind) {
     case Kind::kRunStarted: {
-      task = string_at(payload, "task");
+      wish = task = string_at(payload, "task");
       const auto system = string_at(payload, "system");
       if (!system.empty()) messages.push_back(message(infer::Role::kSystem, system));
       messages.push_back(message(infer::Role::kUser, task));
@@ -518,7 +518,10 @@ void Progress::take_question(const std::string& signal, const Json& payload) {
 Result<void> Progress::take_signal(const Row& row) {
   const auto signal = string_at(*row.payload, "name");
   if (signal == "cancel") cancel_asked = true;
-  if (signal == "say") said += (said.empty() ? "" : "\n") + text_of(*row.payload);
+  if (signal == "say") {
+    wish = text_of(*row.payload);
+    said += (said.empty() ? "" : "\n") + wish;
+  }
   const auto* wish = find(*row.payload, "payload");
   if (signal == kToolsSignal && wish != nullptr) take_new_tools(*wish);
   if ((signal == kQuestionSignal || signal == kAnswerSignal) && wish != nullptr) take_question(signal, *wish);

@@ -28,6 +28,21 @@ TEST_SUITE("agent/recall") {
     CHECK(s.told("recalled").back()["episodes"][0]["outcome"] == "The Old Gate Cafe.");
   }
 
+  TEST_CASE("a run that went on with another wish is remembered by that one") {
+    Situation s;
+    s.file.memory_recall = 4;
+    s.file.memory_scope = {"user"};
+    s.script.turns = {says("The Old Gate Cafe."), says("The Tea House.")};
+    REQUIRE(s.run("find coffee near the old gate"));
+    REQUIRE(await(fork_run("last", 0, "and tea?", s.options(), s.open_model())));
+
+    s.script.turns = {says("The Tea House, as before.")};
+    REQUIRE(s.run("tea near the old gate"));
+    const auto& opening = s.script.requests[2].messages[1].text;
+    CHECK(contains(opening, R"({"answered":"The Tea House.","asked":"and tea?"})"));
+    CHECK(contains(opening, R"({"answered":"The Old Gate Cafe.","asked":"find coffee near the old gate"})"));
+  }
+
   TEST_CASE("what a stranger's run remembered stays theirs") {
     Situation s;
     s.file.memory_recall = 4;
