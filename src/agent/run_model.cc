@@ -87,9 +87,10 @@ Task<void> Run::watch(std::int64_t limit_ms) {
 }
 
 Task<infer::ChatReply> Run::watched(Task<infer::ChatReply> turn, std::int64_t limit_ms) {
-  using asio::experimental::awaitable_operators::operator||;
-  auto first = co_await (std::move(turn) || watch(limit_ms));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  std::optional<Result<infer::ChatReply>> reply;
+  std::optional<Result<void>> watching;
+  const bool done = co_await ends_first(keep(std::move(turn), &reply), keep(watch(limit_ms), &watching));
+  if (done) co_return *std::move(reply);
   if (wished_ || call_failed_ || co_await was_cancelled())
     co_return fail(Code::kCancelled, "the model was cancelled");
   co_return fail(Code::kTimeout, fmt::format("the model did not finish within {} ms", limit_ms));
@@ -110,7 +111,6 @@ Result<void> Run::close_cut(infer::ChatReply reply, const std::string& why, doub
 }
 
 Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
-  using asio::experimental::awaitable_operators::operator&&;
   if (const auto report = loose_report(); !report.empty()) {
     if (question.note == planner::NoteKind::kNone) question.note = planner::NoteKind::kCut;
     question.note_text += (question.note_text.empty() ? "" : "\n") + report;
@@ -178,10 +178,13 @@ Task<std::optional<Ending>> Run::ask_model(planner::AskModel question) {
     const auto answered = std::make_shared<bool>(false);
     auto generating =
         noting(parts_.model.generate(std::move(request), *std::move(prompt), on_text), answered);
-    auto [answer, durable] = co_await (watched(std::move(generating), limit_ms) && flush_unless(answered));
-    if (!durable) co_return fail(std::move(durable).error());
+    std::optional<Result<infer::ChatReply>> answer;
+    std::optional<Result<void>> durable;
+    co_await both_end(keep(watched(std::move(generating), limit_ms), &answer),
+                      keep(flush_unless(answered), &durable));
+    if (!*durable) co_return fail(std::move(*durable).error());
     if (call_failed_) co_return fail(*call_failed_);
-    reply = std::move(answer);
+    reply = *std::move(answer);
   }
   if (!reply) {
     const bool cancelled = co_await was_cancelled();

@@ -60,11 +60,12 @@ Task<void> time_over(milliseconds limit, std::function<milliseconds()> held) {
 // with_deadline, whose end is put off by the time that people take.
 Task<mcp::ToolResult> within(Task<mcp::ToolResult> call, milliseconds limit,
                              std::function<milliseconds()> held, std::string what) {
-  using namespace asio::experimental::awaitable_operators;
-  auto first = co_await (std::move(call) || time_over(limit, std::move(held)));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
-  if (co_await was_cancelled()) co_return fail(Code::kCancelled, what + " was cancelled");
-  co_return fail(Code::kTimeout, fmt::format("{} did not finish within {} ms", what, limit.count()));
+  std::optional<Result<mcp::ToolResult>> outcome;
+  std::optional<Result<void>> over;
+  const bool done =
+      co_await ends_first(keep(std::move(call), &outcome), keep(time_over(limit, std::move(held)), &over));
+  if (done) co_return *std::move(outcome);
+  co_return fail(not_done(co_await was_cancelled() ? WaitEnd::kCancelled : WaitEnd::kLate, what, limit));
 }
 
 }  // namespace

@@ -182,12 +182,13 @@ class BeastServer : public HttpServer {
   }
 
   Task<void> serve(std::shared_ptr<Connection> connection) {
-    using namespace asio::experimental::awaitable_operators;
     while (true) {
       auto more = co_await with_deadline(connection->read(), kIdleMax, "reading a request");
       if (!more || !*more) break;
-      auto first = co_await (run_handler(connection) || connection->closed_by_client());
-      if (first.index() != 0) break;
+      std::optional<Result<void>> handled, closed;
+      if (!co_await ends_first(keep(run_handler(connection), &handled),
+                               keep(connection->closed_by_client(), &closed)))
+        break;
       if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) break;
       auto again = co_await connection->finish();
       if (!again || !*again) break;

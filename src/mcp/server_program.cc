@@ -60,12 +60,15 @@ bool only_this_machine(const std::string& address) {
   return address == "::1" || address == "localhost" || address.starts_with("127.");
 }
 
-Task<void> serve_until_signal(Server& server, HttpServeOptions options) {
-  using namespace asio::experimental::awaitable_operators;
+asio::awaitable<void> signalled() {
   asio::signal_set signals(co_await asio::this_coro::executor, SIGINT, SIGTERM);
-  auto first = co_await (server.serve_http(std::move(options)) || signals.async_wait(asio::use_awaitable));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
-  co_return Result<void>();
+  co_await signals.async_wait(asio::use_awaitable);
+}
+
+Task<void> serve_until_signal(Server& server, HttpServeOptions options) {
+  std::optional<Result<void>> served;
+  const bool ended = co_await ends_first(keep(server.serve_http(std::move(options)), &served), signalled());
+  co_return ended ? *std::move(served) : Result<void>();
 }
 
 }  // namespace

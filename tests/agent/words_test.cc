@@ -377,8 +377,7 @@ TEST_SUITE("agent/words") {
     h.s.servers["docs"].tools[0].handler = [&](Json) -> Task<mcp::ToolResult> {
       struct Impatient {
         static Task<mcp::ToolResult> run(mcp::QuestionHandler* handler) {
-          using namespace asio::experimental::awaitable_operators;
-          (void)co_await ((*handler)(JsonValue(kWho)) || sleep_for(std::chrono::milliseconds(1)));
+          (void)co_await with_deadline((*handler)(JsonValue(kWho)), std::chrono::milliseconds(1), "asking");
           co_return text_result("did without");
         }
       };

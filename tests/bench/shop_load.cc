@@ -147,12 +147,13 @@ class Customer {
   }
 
   Task<void> write(Write write) {
-    using namespace asio::experimental::awaitable_operators;
     if (random_.below(20) == 0) {
       // Twice at the same time, as after a timeout that came too early.
       ++load_.figures.repeated_at_once;
-      auto [one, two] =
-          co_await (call(load_, write.tool, write.arguments) && call(load_, write.tool, write.arguments));
+      std::optional<Result<Reply>> first, second;
+      co_await both_end(keep(call(load_, write.tool, write.arguments), &first),
+                        keep(call(load_, write.tool, write.arguments), &second));
+      const auto &one = *first, &two = *second;
       if (!one) co_return fail(one.error());
       if (!two) co_return fail(two.error());
       if (!one->refused && !two->refused && one->text != two->text) ++load_.figures.broken_keys;

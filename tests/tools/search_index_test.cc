@@ -119,13 +119,13 @@ TEST_SUITE("tools/search/index") {
     Service& service = small.service;
     small.library();
     QuietContext first, second;
-    using namespace asio::experimental::awaitable_operators;
     asio::io_context context;
     const auto both = [](Service& service, QuietContext& first, QuietContext& second) -> Task<void> {
-      auto [a, b] = co_await (search_pages(service, {{"query", "word17"}}, first) &&
-                              search_pages(service, {{"query", "word599"}}, second));
-      CHECK(a->structured->at("results").size() == 1);
-      CHECK(b->structured->at("results").size() == 1);
+      std::optional<Result<mcp::ToolOutput>> a, b;
+      co_await both_end(keep(search_pages(service, {{"query", "word17"}}, first), &a),
+                        keep(search_pages(service, {{"query", "word599"}}, second), &b));
+      CHECK((*a)->structured->at("results").size() == 1);
+      CHECK((*b)->structured->at("results").size() == 1);
       co_return Result<void>();
     };
     REQUIRE(run_to_end(context, both(service, first, second)).has_value());

@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cerrno>
 
@@ -77,19 +80,50 @@ asio::awaitable<void> wait_for_signal(int event) {
                                  asio::redirect_error(asio::use_awaitable, ignored));
 }
 
+namespace {
+
+// Cancels what listens to `cancel` when a signal arrives or `limit` (if not zero) has passed; notes the
+// latter.
 asio::awaitable<void> watch(int event, std::chrono::milliseconds limit, asio::cancellation_signal& cancel,
                             bool& timed_out) {
-  using namespace asio::experimental::awaitable_operators;
   if (limit.count() > 0) {
-    auto first = co_await (wait_for_signal(event) || sleep_for(limit));
-    timed_out = first.index() == 1 && std::get<1>(first).has_value();
-    if (first.index() == 1 && !timed_out) co_return;  // Cancelled: the work has ended.
+    timed_out = co_await done_within(wait_for_signal(event), limit) == WaitEnd::kLate;
   } else {
     co_await wait_for_signal(event);
   }
-  const auto state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none) co_return;
+  if (co_await was_cancelled()) co_return;  // The work has ended.
   cancel.emit(asio::cancellation_type::terminal);
+}
+
+}  // namespace
+
+Interruption run_watched(asio::io_context& context, asio::awaitable<void> work,
+                         std::chrono::milliseconds limit) {
+  Interrupts interrupts;
+  asio::cancellation_signal cancel, cancel_watch;
+  Interruption end;
+  bool done = false;
+  asio::co_spawn(context, watch(interrupts.event(), limit, cancel, end.timed_out),
+                 asio::bind_cancellation_slot(cancel_watch.slot(), [](std::exception_ptr) {}));
+  asio::co_spawn(context, std::move(work),
+                 asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr thrown) {
+                   cancel_watch.emit(asio::cancellation_type::terminal);
+                   done = true;
+                   if (!thrown) return;
+                   // Asio ends a cancelled coroutine with an exception where nothing inside made a Result of
+                   // it.
+                   try {
+                     std::rethrow_exception(thrown);
+                   } catch (const std::exception& exception) {
+                     end.failure.emplace(Code::kInternal, exception.what());
+                   }
+                 }));
+  context.restart();
+  while (!done && context.run_one() > 0) {
+  }
+  context.poll();
+  if (!done) end.failure.emplace(Code::kInternal, "the event loop ran dry before the command ended");
+  return end;
 }
 
 }  // namespace tsukai::cli

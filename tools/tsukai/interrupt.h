@@ -1,9 +1,6 @@
 // Ctrl-C and SIGTERM: the first ends the work in hand in good order, the second ends the process at once.
 #pragma once
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
 #include <optional>
 
@@ -36,10 +33,14 @@ void ignore_broken_pipes();
 // Resumes when a signal arrives; kCancelled when there is no more use for it.
 asio::awaitable<void> wait_for_signal(int event);
 
-// Cancels what listens to `cancel` when a signal arrives or `limit` (if not zero) has passed; notes the
-// latter.
-asio::awaitable<void> watch(int event, std::chrono::milliseconds limit, asio::cancellation_signal& cancel,
-                            bool& timed_out);
+struct Interruption {
+  bool timed_out = false;
+  std::optional<Error> failure;  // Where the work has no outcome of its own.
+};
+
+// run_interruptible() of work without an outcome.
+Interruption run_watched(asio::io_context& context, asio::awaitable<void> work,
+                         std::chrono::milliseconds limit);
 
 // Runs `task` on a context of its own until its end. A signal cancels it; so does `limit`, unless it is zero.
 // After `limit` an Error is kTimeout, naming the limit; a value the task gave in spite of it is returned, and
@@ -47,44 +48,17 @@ asio::awaitable<void> watch(int event, std::chrono::milliseconds limit, asio::ca
 template <typename T>
 Result<T> run_interruptible(asio::io_context& context, Task<T> task, std::chrono::milliseconds limit = {},
                             bool* timed_out_by_limit = nullptr) {
-  Interrupts interrupts;
-  asio::cancellation_signal cancel;
-  asio::cancellation_signal cancel_watch;
   std::optional<Result<T>> outcome;
-  bool timed_out = false;
-  asio::co_spawn(context, watch(interrupts.event(), limit, cancel, timed_out),
-                 asio::bind_cancellation_slot(cancel_watch.slot(), [](std::exception_ptr) {}));
-  asio::co_spawn(context, std::move(task),
-                 asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr error, Result<T> result) {
-                   cancel_watch.emit(asio::cancellation_type::terminal);
-                   if (!error) {
-                     outcome.emplace(std::move(result));
-                     return;
-                   }
-                   // Asio ends a cancelled coroutine with an exception where nothing inside made a Result of
-                   // it.
-                   try {
-                     std::rethrow_exception(error);
-                   } catch (const std::exception& exception) {
-                     if (Interrupts::arrived() || timed_out) {
-                       outcome.emplace(fail(Code::kCancelled, "interrupted"));
-                     } else {
-                       outcome.emplace(fail(Code::kInternal, exception.what()));
-                     }
-                   }
-                 }));
-  context.restart();
-  while (!outcome && context.run_one() > 0) {
+  const Interruption end = run_watched(context, keep(std::move(task), &outcome), limit);
+  if (timed_out_by_limit != nullptr) *timed_out_by_limit = end.timed_out;
+  if (outcome && outcome->has_value()) return *std::move(outcome);
+  if (end.timed_out) {
+    return fail(Code::kTimeout, "not finished within " + std::to_string(limit.count()) + " ms",
+                "raise --timeout");
   }
-  context.poll();
-  if (timed_out_by_limit != nullptr) *timed_out_by_limit = timed_out;
-  if (!outcome) return fail(Code::kInternal, "the event loop ran dry before the command ended");
-  if (outcome->has_value() || !timed_out) {
-    if (!outcome->has_value() && Interrupts::arrived()) return fail(Code::kCancelled, "interrupted");
-    return std::move(*outcome);
-  }
-  return fail(Code::kTimeout, "not finished within " + std::to_string(limit.count()) + " ms",
-              "raise --timeout");
+  if (Interrupts::arrived()) return fail(Code::kCancelled, "interrupted");
+  if (end.failure) return fail(*end.failure);
+  return *std::move(outcome);
 }
 
 }  // namespace tsukai::cli

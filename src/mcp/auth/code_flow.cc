@@ -17,11 +17,12 @@ Task<void> opened(OpenUrl open, std::string url) {
 }
 
 Task<std::string> redirected(RedirectListener& listener, OpenUrl open, std::string url, std::string state) {
-  using namespace asio::experimental::awaitable_operators;
-  auto first = co_await (listener.redirected(std::move(state)) || opened(std::move(open), std::move(url)));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
-  auto failed = std::get<1>(std::move(first));
-  if (!failed) co_return fail(std::move(failed).error());
+  std::optional<Result<std::string>> came;
+  std::optional<Result<void>> failed;
+  if (co_await ends_first(keep(listener.redirected(std::move(state)), &came),
+                          keep(opened(std::move(open), std::move(url)), &failed)))
+    co_return *std::move(came);
+  if (!*failed) co_return fail(std::move(*failed).error());
   co_return fail(Code::kTimeout, "nobody came back from the browser");
 }
 
