@@ -74,7 +74,7 @@ Result<void> Progress::apply(const Row& row) {
   }
   switch (row.kind) {
     case Kind::kRunStarted: {
-      wish = task = string_at(payload, "task");
+      newest_task = task = string_at(payload, "task");
       const auto system = string_at(payload, "system");
       if (!system.empty()) messages.push_back(message(infer::Role::kSystem, system));
       messages.push_back(message(infer::Role::kUser, task));
@@ -519,8 +519,8 @@ Result<void> Progress::take_signal(const Row& row) {
   const auto signal = string_at(*row.payload, "name");
   if (signal == "cancel") cancel_asked = true;
   if (signal == "say") {
-    wish = text_of(*row.payload);
-    said += (said.empty() ? "" : "\n") + wish;
+    newest_task = text_of(*row.payload);
+    said += (said.empty() ? "" : "\n") + newest_task;
   }
   const auto* wish = find(*row.payload, "payload");
   if (signal == kToolsSignal && wish != nullptr) take_new_tools(*wish);

@@ -88,7 +88,7 @@ struct OpenModelCall {
 
 struct Progress {
   std::string task;
-  std::string wish;              // The newest of a person: the task, or what was said to go on with.
+  std::string newest_task;       // Of a person: the first one, or what was said to go on with.
   infer::Messages messages;      // All the model was told and said, in order.
   infer::Transcript transcript;  // The same as text and tokens; so_far() while a turn is open.
   std::vector<StepProgress> steps;

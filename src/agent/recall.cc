@@ -68,7 +68,7 @@ memory::Episode episode_of(const Progress& progress, const AgentFile& file, cons
   episode.scope = episode_scope(file, user);
   episode.run_id = run;
   episode.at_ms = at_ms;
-  episode.task = progress.wish;
+  episode.task = progress.newest_task;
   episode.outcome = answer;
   episode.details = Json{{"calls", calls}, {"state", state}, {"steps", progress.steps.size()}};
   return episode;

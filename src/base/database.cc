@@ -68,6 +68,13 @@ class FileLock {
   int descriptor_ = -1;
 };
 
+void bind_text(sqlite3_stmt* statement, int index, std::string_view text, sqlite3_destructor_type whose) {
+  // A null data() would bind NULL where an empty text was meant.
+  const char* data = text.data() != nullptr ? text.data() : "";
+  TSUKAI_CHECK(sqlite3_bind_text64(statement, index, data, text.size(), whose, SQLITE_UTF8) == SQLITE_OK,
+               "bind text");
+}
+
 }  // namespace
 
 Statement::Statement(Statement&& other) noexcept : statement_(std::exchange(other.statement_, nullptr)) {}
@@ -89,11 +96,7 @@ Statement& Statement::bind(int index, double value) {
   return *this;
 }
 Statement& Statement::bind(int index, std::string_view text) {
-  // A null data() would bind NULL where an empty text was meant.
-  const char* data = text.data() != nullptr ? text.data() : "";
-  TSUKAI_CHECK(
-      sqlite3_bind_text64(statement_, index, data, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK,
-      "bind text");
+  bind_text(statement_, index, text, SQLITE_TRANSIENT);
   return *this;
 }
 Statement& Statement::bind_blob(int index, std::string_view bytes) {
@@ -103,10 +106,7 @@ Statement& Statement::bind_blob(int index, std::string_view bytes) {
   return *this;
 }
 Statement& Statement::bind_lent(int index, std::string_view text) {
-  const char* data = text.data() != nullptr ? text.data() : "";
-  TSUKAI_CHECK(
-      sqlite3_bind_text64(statement_, index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8) == SQLITE_OK,
-      "bind text");
+  bind_text(statement_, index, text, SQLITE_STATIC);
   return *this;
 }
 Statement& Statement::bind_null(int index) {

@@ -53,8 +53,7 @@ void cancel_at_the_end(const std::shared_ptr<Deadline>& deadline) {
 
 }  // namespace
 
-// A parallel group of the work and a timer would do, at three times the price: a step of an agent waits so
-// several times.
+// A parallel group of the work and a timer would do as well, with two coroutines started for each wait.
 asio::awaitable<WaitEnd> done_within(asio::awaitable<void> work, std::chrono::milliseconds limit) {
   const auto executor = co_await asio::this_coro::executor;
   const auto state = co_await asio::this_coro::cancellation_state;
